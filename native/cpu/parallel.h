@@ -10,6 +10,13 @@ int num_threads();
 void set_num_threads(int n);
 bool in_parallel();
 
+// Set by the Python boundary. run_tasks wraps its work in release ... acquire, so bodies of
+// parallel_for never touch reference counts (no Tensor copies inside) nor anything of Python's.
+extern void* (*release_interpreter)();
+extern void (*acquire_interpreter)(void*);
+// Called every ~100 ms by the waiting thread while work goes on: true asks to stop early.
+extern bool (*interrupted)();
+
 // Runs task(i) for i in [0, count) on the pool; exceptions are raised again here.
 void run_tasks(int64_t count, void (*task)(void* context, int64_t i), void* context);
 
@@ -27,8 +34,5 @@ void parallel_for(int64_t n, int64_t grain, const Body& body) {
     x.body(begin, begin + x.grain < x.n ? begin + x.grain : x.n);
   }, &context);
 }
-
-// Raised from inside long loops when the user pressed Ctrl-C (checked between pieces).
-void check_interrupt();
 
 }  // namespace facula

@@ -19,9 +19,12 @@ struct Scalar {
   int64_t n() const { return kind <= integer ? i : int64_t(z.real()); }
 };
 
+struct Generator;
+
 // One argument. `none` where Python gave None.
 struct Value {
-  enum Kind : uint8_t { none, tensor, scalar, ints, tensors, dtype, string, scalars, device } kind = none;
+  enum Kind : uint8_t { none, tensor, scalar, ints, tensors, dtype, string, scalars, device, generator } kind = none;
+  Generator* gen = nullptr;    // null: the default generator
   Tensor t;
   Scalar s;
   Dims dims;                   // int[] arguments

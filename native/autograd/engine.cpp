@@ -1,0 +1,189 @@
+// Backward: runs the graph on the calling thread, iteratively, later nodes first.
+#include <algorithm>
+#include <queue>
+#include <unordered_map>
+
+#include "autograd/graph.h"
+
+namespace facula {
+namespace {
+
+struct Task {
+  std::vector<Tensor> grads;   // by slot
+  int32_t waiting = 0;         // edges still to come
+  bool needed = true;
+};
+struct Later { bool operator()(const NodeRef& a, const NodeRef& b) const { return a->sequence < b->sequence; } };
+
+Py as_object(const Tensor& t) { return t ? Py::borrow(object_of(t.get())) : Py::borrow(Py_None); }
+
+Py tuple_of(const std::vector<Tensor>& v) {
+  Py out = checked(PyTuple_New(Py_ssize_t(v.size())));
+  for (size_t i = 0; i < v.size(); ++i) PyTuple_SET_ITEM(out.get(), Py_ssize_t(i), as_object(v[i]).release());
+  return out;
+}
+
+void from_tuple(PyObject* result, std::vector<Tensor>& v) {
+  Py items = checked(is_tensor(result) ? PyTuple_Pack(1, result) : PySequence_Tuple(result));
+  v.assign(size_t(PyTuple_GET_SIZE(items.get())), Tensor());
+  for (size_t i = 0; i < v.size(); ++i) {
+    PyObject* o = PyTuple_GET_ITEM(items.get(), Py_ssize_t(i));
+    if (is_tensor(o)) v[i] = Tensor(tensor_of(o));
+    else if (o != Py_None) throw TypeError("expected Variable, but hook returned '", Py_TYPE(o)->tp_name, "'");
+  }
+}
+
+// Hooks of a tensor: each may replace the gradient.
+void run_tensor_hooks(PyObject* hooks, Tensor& grad) {
+  if (!hooks || !grad) return;
+  Py list = checked(PyDict_Values(hooks));
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list.get()); ++i) {
+    Py result = checked(PyObject_CallOneArg(PyList_GET_ITEM(list.get(), i), as_object(grad).get()));
+    if (is_tensor(result.get())) grad = Tensor(tensor_of(result.get()));
+    else if (result.get() != Py_None)
+      throw TypeError("hook must return None or a Tensor, got ", Py_TYPE(result.get())->tp_name);
+  }
+}
+
+void run_slot_hooks(Node& node, std::vector<Tensor>& grads) {
+  PyObject* slots = node.tensor_hooks.get();
+  for (Py_ssize_t s = 0; slots && s < PyList_GET_SIZE(slots) && size_t(s) < grads.size(); ++s)
+    if (PyObject* hooks = PyList_GET_ITEM(slots, s); hooks != Py_None) run_tensor_hooks(hooks, grads[size_t(s)]);
+}
+
+void run_node_hooks(PyObject* hooks, std::vector<Tensor>& first, const std::vector<Tensor>* second) {
+  Py list = checked(PyDict_Values(hooks));
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list.get()); ++i) {
+    Py a = tuple_of(first), b = second ? tuple_of(*second) : Py();
+    Py result = checked(PyObject_CallFunctionObjArgs(PyList_GET_ITEM(list.get(), i), a.get(), b.get(), nullptr));
+    if (result.get() != Py_None) from_tuple(result.get(), first);
+  }
+}
+
+class Run {
+ public:
+  Run(bool keep, bool create, std::vector<Capture>* captures, bool accumulate)
+      : keep_(keep), create_(create), captures_(captures), accumulate_(accumulate) {}
+
+  void go(std::vector<Edge>& roots, std::vector<Tensor>& gradients) {
+    count_edges(roots);
+    if (captures_) mark_needed();
+    for (size_t i = 0; i < roots.size(); ++i) add(roots[i], std::move(gradients[i]));
+    for (auto& r : roots) if (tasks_[r.node.get()].waiting == 0) push(r.node);
+    while (!ready_.empty()) {
+      NodeRef node = ready_.top();
+      ready_.pop();
+      step(node);
+    }
+  }
+
+ private:
+  void count_edges(const std::vector<Edge>& roots) {
+    std::vector<Node*> stack;
+    for (auto& r : roots) if (tasks_.try_emplace(r.node.get()).second) stack.push_back(r.node.get());
+    while (!stack.empty()) {
+      Node* n = stack.back();
+      stack.pop_back();
+      order_.push_back(n);
+      for (auto& e : n->next) {
+        if (!e.node) continue;
+        auto [at, fresh] = tasks_.try_emplace(e.node.get());
+        ++at->second.waiting;
+        if (fresh) stack.push_back(e.node.get());
+      }
+    }
+  }
+
+  // autograd.grad runs only what leads to the wanted inputs.
+  void mark_needed() {
+    if (accumulate_) return;
+    for (auto& [n, t] : tasks_) t.needed = false;
+    std::sort(order_.begin(), order_.end(), [](Node* a, Node* b) { return a->sequence < b->sequence; });
+    std::unordered_map<Node*, bool> captured;
+    for (auto& c : *captures_) captured[c.edge.node.get()] = true;
+    for (Node* n : order_) {  // inputs come before outputs
+      bool wanted = captured.count(n);
+      for (auto& e : n->next) wanted = wanted || (e.node && tasks_[e.node.get()].needed);
+      tasks_[n].needed = wanted;
+    }
+  }
+
+  void push(const NodeRef& n) {
+    if (!queued_[n.get()]) { queued_[n.get()] = true; ready_.push(n); }
+  }
+
+  void add(const Edge& e, Tensor grad) {
+    auto& grads = tasks_[e.node.get()].grads;
+    if (grads.size() <= e.slot) grads.resize(std::max<size_t>(e.slot + 1, e.node->slots.size()));
+    auto& at = grads[e.slot];
+    if (!grad) return;
+    at = at ? add_gradients(at, grad) : std::move(grad);
+  }
+
+  void step(const NodeRef& node) {
+    auto& task = tasks_[node.get()];
+    std::vector<Tensor> grads = std::move(task.grads);
+    grads.resize(std::max<size_t>(node->slots.size(), std::max<size_t>(grads.size(), 1)));
+    bool any = false;
+    for (auto& g : grads) any = any || g;
+    std::vector<Tensor> out(node->next.size());
+    if (any && task.needed) {
+      run_slot_hooks(*node, grads);
+      bool stop = false;
+      if (captures_) stop = capture(node, grads);
+      if (!stop) {
+        if (node->pre_hooks) run_node_hooks(node->pre_hooks.get(), grads, nullptr);
+        if (node->variable && captures_ && !accumulate_) grads.clear();
+        else apply(*node, grads, out);
+      }
+    }
+    for (size_t i = 0; i < node->next.size(); ++i) {
+      auto& e = node->next[i];
+      if (!e.node) continue;
+      if (i < out.size() && out[i]) add(e, std::move(out[i]));
+      if (--tasks_[e.node.get()].waiting == 0) push(e.node);
+    }
+  }
+
+  // Notes wanted gradients; true if nothing behind this node is wanted.
+  bool capture(const NodeRef& node, const std::vector<Tensor>& grads) {
+    bool here = false;
+    for (auto& c : *captures_)
+      if (c.edge.node == node && c.edge.slot < grads.size()) { c.result = grads[c.edge.slot]; here = true; }
+    if (!here || accumulate_) return false;
+    for (auto& e : node->next) if (e.node && tasks_[e.node.get()].needed) return false;
+    return true;
+  }
+
+  void apply(Node& node, std::vector<Tensor>& grads, std::vector<Tensor>& out) {
+    std::vector<Tensor> inputs;
+    if (node.post_hooks) inputs = grads;
+    if (node.released)
+      throw RuntimeError("Trying to backward through the graph a second time (or directly access saved tensors after they "
+                         "have already been freed). Saved intermediate values of the graph are freed when you call "
+                         ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the "
+                         "graph a second time or if you need to access saved tensors after calling backward.");
+    node.apply(node, grads, create_);
+    if (node.post_hooks) run_node_hooks(node.post_hooks.get(), grads, &inputs);
+    out = std::move(grads);
+    if (!keep_) release_saved(node);
+  }
+
+  bool keep_, create_;
+  std::vector<Capture>* captures_;
+  bool accumulate_;
+  std::unordered_map<Node*, Task> tasks_;
+  std::unordered_map<Node*, bool> queued_;
+  std::vector<Node*> order_;
+  std::priority_queue<NodeRef, std::vector<NodeRef>, Later> ready_;
+};
+
+}  // namespace
+
+void run_backward(std::vector<Edge> roots, std::vector<Tensor> gradients, bool keep_graph, bool create_graph,
+                  std::vector<Capture>* captures, bool accumulate) {
+  GradMode mode(create_graph);
+  Run(keep_graph, create_graph, captures, accumulate).go(roots, gradients);
+}
+
+}  // namespace facula

@@ -1,0 +1,85 @@
+// Operations as Python objects: overloads with typed parameters, a kernel or formula, and rules
+// for gradients. Made from the table in facula/ops.
+#pragma once
+#include "autograd/graph.h"
+#include "cpu/pointwise.h"
+
+namespace facula {
+
+enum class ParamType : uint8_t {
+  tensor, operand /* Tensor|Scalar */, tensors, scalar, integer, boolean, real, ints, reals, string, dtype, device,
+  generator, format, any
+};
+
+struct Param {
+  PyObject* name;         // interned
+  ParamType type;
+  bool nullable, keyword_only, has_default, one_int;  // one_int: int[1], a single int stands for a list
+  PyObject* fallback;     // the default
+};
+
+// What a gradient rule's parameter stands for: an index of the signature, or one of these.
+enum RuleArgument : int { kGrad = -1, kGrads = -2, kResult = -3, kResults = -4, kNeeds = -5 };
+
+struct Rule {
+  std::vector<int> inputs;     // parameters it gives gradients of
+  bool joint;                  // several at once, as a tuple
+  PyObject* function;
+  std::vector<int> arguments;  // RuleArgument or parameter index
+  const Formula* fused;        // the same rule as one kernel, where it is a formula
+};
+
+struct Overload {
+  std::string name;            // public, for messages
+  std::vector<Param> params;
+  Kernel kernel = nullptr;
+  const Formula* formula = nullptr;
+  PointwiseKind kind = PointwiseKind::promote;
+  std::vector<int> operands;   // formula: parameters in the order of the formula
+  uint64_t promoting = 0;      // parameters that take part in promotion
+  std::vector<Rule> rules;
+  uint64_t saved = 0;          // parameters that some rule reads
+  bool saves_results = false, view = false, in_place = false, list_result = false, differentiable = true;
+  int results = 1;
+  PyObject* result_type = nullptr;
+  PyTypeObject* node = nullptr;
+  PyObject* python = nullptr;  // the table's entry, for the slow path
+};
+
+enum class Variant : uint8_t { function, in_place };
+
+struct OpObject {
+  PyObject_HEAD
+  vectorcallfunc call;
+  PyObject* name;
+  PyObject* dict;
+  Variant variant;
+  std::vector<Overload*>* overloads;
+};
+extern PyTypeObject OpType;
+
+constexpr size_t kMaxParams = 32;
+using Slots = PyObject* [kMaxParams];  // borrowed; null where the default applies
+
+struct SavedArgument {
+  int param;
+  SavedTensor tensor;
+  std::vector<SavedTensor> list;
+  Py object;               // anything that is no tensor
+  bool is_list = false, is_tensor = false;
+};
+struct OpNodeState {
+  const Overload* overload;
+  std::vector<SavedArgument> args;
+  std::vector<SavedTensor> results;
+  std::vector<int> first_edge;  // by parameter: its first edge in `next`, -1 if none
+};
+
+void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor>& results, bool in_place);
+bool any_requires_grad(const Overload& op, PyObject* const* slots);
+void to_value(const Param& p, PyObject* o, Value& out);
+bool accepts(const Param& p, PyObject* o);
+PyObject* wrap_results(const Overload& op, std::vector<Tensor>&& out);
+DType common_dtype(std::span<const Tensor> operands);
+
+}  // namespace facula

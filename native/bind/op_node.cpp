@@ -1,0 +1,301 @@
+// Recording operations in the graph, and running their gradient rules.
+#include "bind/op.h"
+
+namespace facula {
+namespace {
+
+bool differentiable(PyObject* o) { return is_tensor(o) && (tensor_of(o)->flags & kRequiresGrad); }
+
+Py saved_object(SavedTensor& s, Node& owner, bool with_graph) {
+  Tensor t = s.get(owner, with_graph);
+  return t ? Py(give(t)) : Py::borrow(Py_None);
+}
+
+SavedArgument* find_saved(OpNodeState& state, int param) {
+  for (auto& a : state.args) if (a.param == param) return &a;
+  return nullptr;
+}
+
+Py saved_argument(OpNodeState& state, int param, Node& owner, bool with_graph) {
+  SavedArgument* a = find_saved(state, param);
+  if (!a) return Py::borrow(Py_None);
+  if (a->is_tensor) return saved_object(a->tensor, owner, with_graph);
+  if (!a->is_list) return a->object;
+  Py list = checked(PyList_New(Py_ssize_t(a->list.size())));
+  for (size_t i = 0; i < a->list.size(); ++i) PyList_SET_ITEM(list.get(), Py_ssize_t(i), saved_object(a->list[i], owner, with_graph).release());
+  return list;
+}
+
+Py optional(const Tensor& t) { return t ? Py::borrow(object_of(t.get())) : Py::borrow(Py_None); }
+
+bool needs(const Node& node, const OpNodeState& state, int param) {
+  const int first = state.first_edge[size_t(param)];
+  if (first < 0) return false;
+  const SavedArgument* a = nullptr;
+  (void)a;
+  size_t end = node.next.size();
+  for (size_t p = size_t(param) + 1; p < state.first_edge.size(); ++p)
+    if (state.first_edge[p] >= 0) { end = size_t(state.first_edge[p]); break; }
+  for (size_t i = size_t(first); i < end; ++i) if (node.next[i].node) return true;
+  return false;
+}
+
+// What a gradient may differ in from its input: broadcast dimensions, dtype, realness.
+Tensor fit(Tensor grad, const Node& node, size_t edge) {
+  if (!grad) return grad;
+  auto& e = node.next[edge];
+  if (!e.node || e.slot >= e.node->slots.size()) return grad;
+  const Slot& slot = e.node->slots[e.slot];
+  if (slot.dtype == DType::undefined || (grad->flags & kNeedsSlowPath)) {
+    if (slot.dtype == DType::undefined || (grad->flags & kOther)) return grad;
+  }
+  if (!(grad.sizes() == slot.sizes) || grad.dtype() != slot.dtype) {
+    if (grad->flags & kBatched) return grad;
+    Py size = checked(size_object(slot.sizes));
+    Py fitted = checked(PyObject_CallFunctionObjArgs(callback("fit_gradient"), object_of(grad.get()), size.get(), dtype_object(slot.dtype), nullptr));
+    return Tensor(tensor_of(fitted.get()));
+  }
+  return grad;
+}
+
+// The rule as one kernel: no Python, one pass over memory.
+Tensor run_fused(const Rule& rule, Node& node, OpNodeState& state, const Tensor& grad) {
+  Tensor operands[16];
+  size_t n = 0;
+  const Dims* sizes = &grad.sizes();
+  for (int a : rule.arguments) {
+    Tensor& t = operands[n++];
+    if (a == kGrad) t = grad;
+    else if (a == kResult) t = state.results.at(0).get(node, false);
+    else {
+      SavedArgument* s = find_saved(state, a);
+      t = s->is_tensor ? s->tensor.get(node, false) : wrapped_number(s->object.get() == Py_None ? Py_False : s->object.get());
+    }
+  }
+  Dims broadcast;
+  for (size_t i = 0; i < n; ++i)
+    if (operands[i].dim() && !(operands[i].sizes() == *sizes)) { broadcast = broadcast_sizes(*sizes, operands[i].sizes()); sizes = &broadcast; }
+  DType common = grad.dtype();
+  for (size_t i = 0; i < n; ++i) if (operands[i].dim() && is_inexact(operands[i].dtype())) common = promote(common, operands[i].dtype());
+  for (size_t i = 0; i < n; ++i) if (is_complex(operands[i].dtype())) common = promote(common, to_complex(common));
+  const auto& e = node.next[size_t(state.first_edge[size_t(rule.inputs[0])])];
+  DType type = e.slot < e.node->slots.size() ? e.node->slots[e.slot].dtype : common;
+  if (!is_inexact(type) || (is_complex(common) && !is_complex(type))) type = common;
+  Tensor out = sizes == &grad.sizes() && !grad.is_contiguous() ? empty_like(grad, type) : empty(*sizes, type, grad.device());
+  if (out.numel() && !out.is_meta()) run_formula(*rule.fused, {operands, n}, common, out, "backward");
+  return out;
+}
+
+Py call_rule(const Rule& rule, Node& node, OpNodeState& state, const std::vector<Tensor>& grads, bool with_graph) {
+  PyObject* args[kMaxParams + 4];
+  Py owned[kMaxParams + 4];
+  size_t n = 0;
+  for (int a : rule.arguments) {
+    Py& v = owned[n];
+    if (a == kGrad) v = optional(grads[0]);
+    else if (a == kGrads) {
+      v = checked(PyList_New(Py_ssize_t(grads.size())));
+      for (size_t i = 0; i < grads.size(); ++i) PyList_SET_ITEM(v.get(), Py_ssize_t(i), optional(grads[i]).release());
+    } else if (a == kResult) v = saved_object(state.results.at(0), node, with_graph);
+    else if (a == kResults) {
+      v = checked(PyTuple_New(Py_ssize_t(state.results.size())));
+      for (size_t i = 0; i < state.results.size(); ++i) PyTuple_SET_ITEM(v.get(), Py_ssize_t(i), saved_object(state.results[i], node, with_graph).release());
+    } else if (a == kNeeds) {
+      v = checked(PyTuple_New(Py_ssize_t(rule.inputs.size())));
+      for (size_t i = 0; i < rule.inputs.size(); ++i)
+        PyTuple_SET_ITEM(v.get(), Py_ssize_t(i), PyBool_FromLong(needs(node, state, rule.inputs[i])));
+    } else v = saved_argument(state, a, node, with_graph);
+    args[n] = v.get();
+    ++n;
+  }
+  return checked(PyObject_Vectorcall(rule.function, args, n, nullptr));
+}
+
+void place(Node& node, const OpNodeState& state, int param, PyObject* value, std::vector<Tensor>& out) {
+  const int first = state.first_edge[size_t(param)];
+  if (first < 0 || value == Py_None) return;
+  if (is_tensor(value)) {
+    if (node.next[size_t(first)].node) out[size_t(first)] = fit(Tensor(tensor_of(value)), node, size_t(first));
+    return;
+  }
+  Py items = checked(PySequence_Tuple(value));
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(items.get()); ++i) {
+    PyObject* g = PyTuple_GET_ITEM(items.get(), i);
+    const size_t at = size_t(first) + size_t(i);
+    if (is_tensor(g) && at < out.size() && node.next[at].node) out[at] = fit(Tensor(tensor_of(g)), node, at);
+  }
+}
+
+void apply_rules(Node& node, std::vector<Tensor>& grads, bool with_graph) {
+  OpNodeState& state = *node.state;
+  const Overload& op = *state.overload;
+  if (grads.size() < size_t(op.results)) grads.resize(size_t(op.results));
+  std::vector<Tensor> out(node.next.size());
+  bool slow = modes.slow;
+  for (auto& g : grads) slow = slow || (g && (g->flags & kNeedsSlowPath));
+  for (auto& a : state.args) slow = slow || (a.is_tensor && a.tensor.tensor && (a.tensor.tensor->flags & kNeedsSlowPath));
+  for (const Rule& rule : op.rules) {
+    bool wanted = false;
+    for (int i : rule.inputs) wanted = wanted || needs(node, state, i);
+    if (!wanted) continue;
+    if (rule.fused && !with_graph && !slow && grads[0]) {
+      const size_t edge = size_t(state.first_edge[size_t(rule.inputs[0])]);
+      out[edge] = fit(run_fused(rule, node, state, grads[0]), node, edge);
+      continue;
+    }
+    Py result = call_rule(rule, node, state, grads, with_graph);
+    if (!rule.joint) { place(node, state, rule.inputs[0], result.get(), out); continue; }
+    if (result.get() == Py_None) continue;
+    if (!PyTuple_Check(result.get()) && !PyList_Check(result.get())) throw RuntimeError("internal error: the joint gradient rule of ", op.name, " must return a tuple");
+    for (size_t i = 0; i < rule.inputs.size() && Py_ssize_t(i) < PySequence_Fast_GET_SIZE(result.get()); ++i)
+      place(node, state, rule.inputs[i], PySequence_Fast_GET_ITEM(result.get(), Py_ssize_t(i)), out);
+  }
+  grads = std::move(out);
+}
+
+PyTypeObject* overload_node(const Overload& op) { return op.node; }
+
+}  // namespace
+
+void SavedTensor::save(const Tensor& t, int32_t output_index) {
+  if (!t) return;
+  output = output_index;
+  if (modes.pack_hooks) {
+    PyObject* pack = PyTuple_GET_ITEM(modes.pack_hooks, 0);
+    unpack = Py::borrow(PyTuple_GET_ITEM(modes.pack_hooks, 1));
+    // The hook sees no graph of its own.
+    GradMode off(false);
+    PyObject* hooks = std::exchange(modes.pack_hooks, nullptr);
+    Tensor seen = output_index >= 0 ? shallow_copy(t) : t;
+    packed = Py(PyObject_CallOneArg(pack, object_of(seen.get())));
+    modes.pack_hooks = hooks;
+    if (!packed) throw PythonError();
+    if (output_index < 0) return;
+    tensor = Tensor();
+    return;
+  }
+  tensor = output_index >= 0 ? shallow_copy(t) : t;
+  version = t->storage ? t->storage->version : 0;
+}
+
+Tensor SavedTensor::get(Node& owner, bool with_graph) {
+  if (packed) {
+    Py t = checked(PyObject_CallOneArg(unpack.get(), packed.get()));
+    if (!is_tensor(t.get())) throw TypeError("Output of saved tensor unpack_hook expected to be a Tensor but got result of type ", Py_TYPE(t.get())->tp_name);
+    return Tensor(tensor_of(t.get()));
+  }
+  if (!tensor) return {};
+  if (tensor->storage && tensor->storage->version != version && !(tensor->flags & kUntracked)) {
+    std::string what = cat("[torch.", is_complex(tensor.dtype()) ? "Complex" : "", scalar_type_name(tensor.dtype()), "Tensor ", tensor.sizes(), "]");
+    std::string from;
+    if (output >= 0) from = cat(", which is output ", output, " of ", Py_TYPE((PyObject*)&owner)->tp_name, ",");
+    else if (NodeRef f = grad_fn(tensor)) from = cat(", which is output ", tensor->autograd->edge.slot, " of ", Py_TYPE((PyObject*)f.get())->tp_name, ",");
+    throw RuntimeError("one of the variables needed for gradient computation has been modified by an inplace operation: ", what,
+                       from, " is at version ", tensor->storage->version, "; expected version ", version,
+                       " instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
+                       "torch.autograd.set_detect_anomaly(True).");
+  }
+  if (output >= 0 && with_graph) {
+    Tensor t = shallow_copy(tensor);
+    auto& meta = autograd_of(t);
+    meta.edge = {NodeRef(&owner), uint32_t(output)};
+    t->flags |= kRequiresGrad;
+    return t;
+  }
+  return tensor;
+}
+
+bool any_requires_grad(const Overload& op, PyObject* const* slots) {
+  for (size_t i = 0; i < op.params.size(); ++i) {
+    if (op.params[i].type <= ParamType::operand) {
+      if (differentiable(slots[i])) return true;
+    } else if (op.params[i].type == ParamType::tensors && slots[i] != Py_None) {
+      for (Py_ssize_t k = 0, n = PySequence_Fast_GET_SIZE(slots[i]); k < n; ++k)
+        if (differentiable(PySequence_Fast_GET_ITEM(slots[i], k))) return true;
+    }
+  }
+  return false;
+}
+
+void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor>& results, bool in_place) {
+  bool inexact = false;
+  for (auto& r : results) inexact = inexact || (r && is_inexact(r.dtype()));
+  if (!inexact || !op.node) return;
+  NodeRef node = NodeRef::steal(new_node(overload_node(op)));
+  node->apply = apply_rules;
+  auto* state = node->state = new OpNodeState{&op, {}, {}, std::vector<int>(op.params.size(), -1)};
+  for (size_t i = 0; i < op.params.size(); ++i) {
+    PyObject* o = slots[i];
+    const Param& p = op.params[i];
+    const bool list = p.type == ParamType::tensors && o != Py_None;
+    if (p.type <= ParamType::operand && is_tensor(o)) {
+      state->first_edge[i] = int(node->next.size());
+      node->next.push_back(gradient_edge(Tensor(tensor_of(o))));
+    } else if (list) {
+      state->first_edge[i] = int(node->next.size());
+      for (Py_ssize_t k = 0, n = PySequence_Fast_GET_SIZE(o); k < n; ++k) {
+        PyObject* t = PySequence_Fast_GET_ITEM(o, k);
+        node->next.push_back(is_tensor(t) ? gradient_edge(Tensor(tensor_of(t))) : Edge{});
+      }
+    }
+  }
+  // Save only what the rules that will run are going to read.
+  uint64_t wanted = 0;
+  bool save_results = false;
+  for (auto& rule : op.rules) {
+    bool live = false;
+    for (int i : rule.inputs) live = live || needs(*node, *state, i);
+    if (!live) continue;
+    for (int a : rule.arguments) {
+      if (a >= 0) wanted |= uint64_t(1) << a;
+      else if (a == kResult || a == kResults) save_results = true;
+    }
+  }
+  for (size_t i = 0; i < op.params.size(); ++i) {
+    if (!(wanted >> i & 1)) continue;
+    PyObject* o = slots[i];
+    SavedArgument& a = state->args.emplace_back();
+    a.param = int(i);
+    if (is_tensor(o)) {
+      a.is_tensor = true;
+      if (in_place && i == 0) {
+        // The old value is gone: its rule must not read it. Version 1 behind makes reading an error.
+        a.tensor.save(Tensor(tensor_of(o)), -1);
+        --a.tensor.version;
+      } else a.tensor.save(Tensor(tensor_of(o)), -1);
+    } else if (op.params[i].type == ParamType::tensors && o != Py_None) {
+      a.is_list = true;
+      for (Py_ssize_t k = 0, n = PySequence_Fast_GET_SIZE(o); k < n; ++k) {
+        PyObject* t = PySequence_Fast_GET_ITEM(o, k);
+        a.list.emplace_back();
+        if (is_tensor(t)) a.list.back().save(Tensor(tensor_of(t)), -1);
+      }
+    } else a.object = Py::borrow(o);
+  }
+  if (save_results) {
+    state->results.resize(results.size());
+    for (size_t i = 0; i < results.size(); ++i) if (results[i]) state->results[i].save(results[i], int32_t(i));
+  }
+  if (modes.anomaly) checked(PyObject_CallOneArg(callback("note_anomaly"), reinterpret_cast<PyObject*>(node.get())));
+  node->slots.resize(results.size());
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (!results[i] || !is_inexact(results[i].dtype())) continue;
+    if (in_place) rebase_history(results[i], node, uint32_t(i));
+    else set_history(results[i], node, uint32_t(i));
+  }
+}
+
+void release_saved(Node& node) {
+  if (!node.state) {
+    return;
+  }
+  if (!node.state->args.empty() || !node.state->results.empty()) node.released = true;
+  // What is dropped may be the last reference to more of the graph.
+  OpNodeState* state = std::exchange(node.state, nullptr);
+  auto* keep = new OpNodeState{state->overload, {}, {}, state->first_edge};
+  node.state = keep;
+  if (reinterpret_cast<Object*>(&node)->count <= 0) { delete keep; node.state = nullptr; }
+  delete state;
+}
+
+}  // namespace facula

@@ -1,0 +1,125 @@
+// Making operations from the table's entries, once at import.
+#include <cstring>
+
+#include "bind/op.h"
+
+namespace facula {
+
+OpObject* make_op(PyObject* name, Variant variant, std::vector<Overload*>* overloads);
+
+namespace {
+
+Py attribute(PyObject* o, const char* name) { return checked(PyObject_GetAttrString(o, name)); }
+std::string text(PyObject* o) { return PyUnicode_AsUTF8(o); }
+bool truth(PyObject* o, const char* name) { return PyObject_IsTrue(attribute(o, name).get()) == 1; }
+
+ParamType param_type(const std::string& t) {
+  static constexpr std::pair<const char*, ParamType> table[] = {
+      {"Tensor", ParamType::tensor}, {"Tensor|Scalar", ParamType::operand}, {"Tensor[]", ParamType::tensors},
+      {"Scalar", ParamType::scalar}, {"int", ParamType::integer}, {"bool", ParamType::boolean}, {"float", ParamType::real},
+      {"int[]", ParamType::ints}, {"float[]", ParamType::reals}, {"str", ParamType::string}, {"dtype", ParamType::dtype},
+      {"device", ParamType::device}, {"Generator", ParamType::generator}, {"memory_format", ParamType::format}, {"any", ParamType::any}};
+  for (auto& [n, p] : table) if (t == n) return p;
+  throw ValueError("unknown parameter type '", t, "' in the table of operations");
+}
+
+PointwiseKind kind_of(const std::string& s) {
+  static constexpr std::pair<const char*, PointwiseKind> table[] = {
+      {"promote", PointwiseKind::promote}, {"floating", PointwiseKind::floating}, {"boolean", PointwiseKind::boolean},
+      {"real", PointwiseKind::real}, {"floating_real", PointwiseKind::floating_real}, {"integral", PointwiseKind::integral}};
+  for (auto& [n, k] : table) if (s == n) return k;
+  throw ValueError("unknown dtype rule '", s, "' in the table of operations");
+}
+
+// entry: facula.ops._table.Entry
+Overload* make_overload(PyObject* entry) {
+  auto* op = new Overload;
+  op->python = Py_NewRef(entry);
+  op->name = text(attribute(entry, "name").get());
+  Py params = attribute(entry, "params");
+  for (Py_ssize_t i = 0; i < PySequence_Size(params.get()); ++i) {
+    Py p = checked(PySequence_GetItem(params.get(), i));  // (name, type, nullable, kwonly, has_default, default, one_int)
+    PyObject *name, *type, *fallback;
+    int nullable, kwonly, has, one;
+    if (!PyArg_ParseTuple(p.get(), "UUpppOp", &name, &type, &nullable, &kwonly, &has, &fallback, &one)) throw PythonError();
+    Py_INCREF(name);
+    PyUnicode_InternInPlace(&name);
+    op->params.push_back({name, param_type(text(type)), bool(nullable), bool(kwonly), bool(has), bool(one), Py_NewRef(fallback)});
+  }
+  if (op->params.size() > kMaxParams) throw ValueError(op->name, ": too many parameters");
+  Py kernel = attribute(entry, "kernel");
+  if (truth(entry, "is_pointwise")) {
+    op->formula = find_formula(text(kernel.get()));
+    if (!op->formula) throw RuntimeError("no formula named ", text(kernel.get()), " was compiled; rebuild the core");
+    op->kind = kind_of(text(attribute(entry, "dtype").get()));
+    Py operands = attribute(entry, "operands"), promoting = attribute(entry, "promoting");
+    for (Py_ssize_t i = 0; i < PySequence_Size(operands.get()); ++i)
+      op->operands.push_back(int(PyLong_AsLong(Py(PySequence_GetItem(operands.get(), i)).get())));
+    for (Py_ssize_t i = 0; i < PySequence_Size(promoting.get()); ++i)
+      op->promoting |= uint64_t(1) << PyLong_AsLong(Py(PySequence_GetItem(promoting.get(), i)).get());
+  } else {
+    // Kernel names point into the registry's string literals; found once, here.
+    op->kernel = find_kernel(text(kernel.get()));
+    if (!op->kernel) throw RuntimeError("no kernel named ", text(kernel.get()), " is registered (operation ", op->name, ")");
+  }
+  Py rules = attribute(entry, "rules");  // [(inputs, joint, function, arguments, fused name or None)]
+  for (Py_ssize_t i = 0; i < PySequence_Size(rules.get()); ++i) {
+    Py r = checked(PySequence_GetItem(rules.get(), i));
+    PyObject *inputs, *function, *arguments, *fused;
+    int joint;
+    if (!PyArg_ParseTuple(r.get(), "OpOOO", &inputs, &joint, &function, &arguments, &fused)) throw PythonError();
+    Rule rule{{}, bool(joint), Py_NewRef(function), {}, nullptr};
+    for (Py_ssize_t k = 0; k < PySequence_Size(inputs); ++k) rule.inputs.push_back(int(PyLong_AsLong(Py(PySequence_GetItem(inputs, k)).get())));
+    for (Py_ssize_t k = 0; k < PySequence_Size(arguments); ++k) {
+      const int a = int(PyLong_AsLong(Py(PySequence_GetItem(arguments, k)).get()));
+      rule.arguments.push_back(a);
+      if (a >= 0) op->saved |= uint64_t(1) << a;
+      else if (a == kResult || a == kResults) op->saves_results = true;
+    }
+    if (fused != Py_None) rule.fused = find_formula(text(fused));
+    op->rules.push_back(std::move(rule));
+  }
+  op->view = truth(entry, "view");
+  op->in_place = truth(entry, "in_place");
+  op->list_result = truth(entry, "list_result");
+  op->differentiable = truth(entry, "differentiable");
+  op->results = int(PyLong_AsLong(attribute(entry, "results").get()));
+  Py type = attribute(entry, "result_type");
+  op->result_type = type.get() == Py_None ? nullptr : type.release();
+  Py node = attribute(entry, "node");
+  if (node.get() != Py_None) op->node = node_type(text(node.get()));
+  return op;
+}
+
+// define(name, entries, in_place) -> operation
+PyObject* define(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *name, *entries;
+    int in_place;
+    if (!PyArg_ParseTuple(args, "UOp", &name, &entries, &in_place)) return nullptr;
+    auto* overloads = new std::vector<Overload*>;
+    for (Py_ssize_t i = 0; i < PySequence_Size(entries); ++i)
+      overloads->push_back(make_overload(Py(PySequence_GetItem(entries, i)).get()));
+    return reinterpret_cast<PyObject*>(make_op(name, in_place ? Variant::in_place : Variant::function, overloads));
+  });
+}
+
+// variant(operation, name): the in-place form of the same overloads.
+PyObject* variant(PyObject*, PyObject* args) {
+  PyObject *op, *name;
+  if (!PyArg_ParseTuple(args, "O!U", &OpType, &op, &name)) return nullptr;
+  return reinterpret_cast<PyObject*>(make_op(name, Variant::in_place, reinterpret_cast<OpObject*>(op)->overloads));
+}
+
+PyMethodDef functions[] = {{"define", define, METH_VARARGS, "Makes an operation of table entries."},
+                           {"variant", variant, METH_VARARGS, "The in-place form of an operation."}, {}};
+
+}  // namespace
+
+int add_op_type(PyObject* module) {
+  if (PyType_Ready(&OpType) < 0) return -1;
+  if (PyModule_AddObjectRef(module, "Operation", (PyObject*)&OpType) < 0) return -1;
+  return PyModule_AddFunctions(module, functions);
+}
+
+}  // namespace facula

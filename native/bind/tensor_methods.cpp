@@ -159,7 +159,6 @@ PyObject* set_base(PyObject* o, PyObject* base) {
     Py_RETURN_NONE;
   });
 }
-PyObject* deep_numpy(PyObject* o, PyObject*) { return guarded([&]() -> PyObject* { return numpy_view(self_of(o)); }); }
 
 template <class F>
 PyCFunction method(F f) { return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(f)); }
@@ -197,7 +196,6 @@ PyMethodDef tensor_methods[] = {
     {"_set_history", set_history_, METH_VARARGS, ""},
     {"_gradient_edge", edge_, METH_NOARGS, ""},
     {"_set_base", set_base, METH_O, ""},
-    {"_numpy_view", deep_numpy, METH_NOARGS, ""},
     {}};
 
 }  // namespace facula

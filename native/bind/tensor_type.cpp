@@ -437,7 +437,7 @@ PyObject* make_subclass(PyTypeObject* type, const Tensor& from, bool requires_gr
   t->sizes = from.sizes();
   t->strides = from.strides();
   t->storage = from->storage;
-  t->flags = (overrides ? kSubclass : 0) | (requires_grad ? kRequiresGrad : 0) | (from->flags & (kBatched | kDual | kOther));
+  t->flags = uint32_t(overrides ? kSubclass : 0) | uint32_t(requires_grad ? kRequiresGrad : 0) | (from->flags & (kBatched | kDual | kOther));
   return o;
 }
 

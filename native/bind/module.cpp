@@ -1,0 +1,226 @@
+// The extension module: puts the types together, and the few functions that are no operations.
+#include <dlfcn.h>
+
+#include <map>
+
+#include "autograd/graph.h"
+#include "bind/data.h"
+#include "bind/op.h"
+#include "bind/tensor_type.h"
+#include "cpu/parallel.h"
+#include "tensor/storage.h"
+
+namespace facula {
+
+int add_generator_type(PyObject* module);  // generator.cpp
+
+void set_python_error() {
+  try {
+    throw;
+  } catch (const PythonError&) {
+  } catch (const IndexError& e) { PyErr_SetString(PyExc_IndexError, e.what());
+  } catch (const TypeError& e) { PyErr_SetString(PyExc_TypeError, e.what());
+  } catch (const ValueError& e) { PyErr_SetString(PyExc_ValueError, e.what());
+  } catch (const NotImplementedError& e) { PyErr_SetString(PyExc_NotImplementedError, e.what());
+  } catch (const LinAlgError& e) {
+    PyErr_SetString(callback("LinAlgError"), e.what());
+  } catch (const OutOfMemoryError& e) { PyErr_SetString(PyExc_RuntimeError, e.what());
+  } catch (const std::bad_alloc&) { PyErr_SetString(PyExc_RuntimeError, "not enough memory");
+  } catch (const std::exception& e) { PyErr_SetString(PyExc_RuntimeError, e.what()); }
+}
+
+namespace {
+
+PyObject* callbacks = nullptr;
+
+PyObject* set_callbacks(PyObject*, PyObject* dict) {
+  Py_XSETREF(callbacks, Py_NewRef(dict));
+  Py_RETURN_NONE;
+}
+PyObject* set_operators(PyObject*, PyObject* list) {
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list) && i < int(Operator::count); ++i)
+    Py_XSETREF(operators[i], Py_NewRef(PyList_GET_ITEM(list, i)));
+  Py_RETURN_NONE;
+}
+// attach(type, name, value): sets an attribute on the Tensor class, which is immutable to Python.
+PyObject* attach(PyObject*, PyObject* args) {
+  PyObject *name, *value;
+  if (!PyArg_ParseTuple(args, "UO", &name, &value)) return nullptr;
+  if (PyDict_SetItem(TensorType.tp_dict, name, value) < 0) return nullptr;
+  PyType_Modified(&TensorType);
+  Py_RETURN_NONE;
+}
+PyObject* subclass(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *type, *from;
+    int requires_grad, overrides;
+    if (!PyArg_ParseTuple(args, "OOpp", &type, &from, &requires_grad, &overrides)) return nullptr;
+    return make_subclass(reinterpret_cast<PyTypeObject*>(type), Tensor(tensor_of(from)), requires_grad, overrides);
+  });
+}
+PyObject* alias_tensor(PyObject*, PyObject* o) { return guarded([&]() -> PyObject* { return give(shallow_copy(Tensor(tensor_of(o)))); }); }
+
+PyObject* grad_enabled(PyObject*, PyObject*) { return PyBool_FromLong(modes.grad); }
+PyObject* set_grad(PyObject*, PyObject* on) {
+  const bool before = std::exchange(modes.grad, PyObject_IsTrue(on) == 1);
+  return PyBool_FromLong(before);
+}
+PyObject* inference(PyObject*, PyObject*) { return PyBool_FromLong(modes.inference); }
+PyObject* set_inference(PyObject*, PyObject* on) {
+  const bool before = std::exchange(modes.inference, PyObject_IsTrue(on) == 1);
+  return PyBool_FromLong(before);
+}
+PyObject* set_anomaly(PyObject*, PyObject* on) {
+  const bool before = std::exchange(modes.anomaly, PyObject_IsTrue(on) == 1);
+  return PyBool_FromLong(before);
+}
+PyObject* add_slow(PyObject*, PyObject* by) {
+  modes.slow += uint32_t(PyLong_AsLong(by));
+  return PyLong_FromUnsignedLong(modes.slow);
+}
+// set_pack_hooks((pack, unpack) or None): Python keeps the stack alive.
+PyObject* set_pack_hooks(PyObject*, PyObject* pair) {
+  modes.pack_hooks = pair == Py_None ? nullptr : pair;
+  Py_RETURN_NONE;
+}
+PyObject* get_default_dtype(PyObject*, PyObject*) { return Py_NewRef(dtype_object(default_dtype())); }
+PyObject* set_default(PyObject*, PyObject* o) {
+  return guarded([&]() -> PyObject* {
+    if (!is_dtype(o) || !is_floating(as_dtype(o))) throw TypeError("only floating-point types are supported as the default type");
+    set_default_dtype(as_dtype(o));
+    Py_RETURN_NONE;
+  });
+}
+PyObject* promote_types(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *a, *b;
+    if (!PyArg_ParseTuple(args, "OO", &a, &b)) return nullptr;
+    return Py_NewRef(dtype_object(promote(as_dtype(a), as_dtype(b))));
+  });
+}
+PyObject* result_type(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    std::vector<Tensor> all;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args); ++i) {
+      PyObject* o = PyTuple_GET_ITEM(args, i);
+      all.push_back(is_tensor(o) ? Tensor(tensor_of(o)) : wrapped_number(o));
+    }
+    return Py_NewRef(dtype_object(common_dtype(all)));
+  });
+}
+PyObject* threads(PyObject*, PyObject*) { return PyLong_FromLong(num_threads()); }
+PyObject* set_threads(PyObject*, PyObject* n) {
+  if (!PyLong_Check(n)) { PyErr_Format(PyExc_TypeError, "set_num_threads expects an int, but got %s", Py_TYPE(n)->tp_name); return nullptr; }
+  const long v = PyLong_AsLong(n);
+  if (v <= 0) { PyErr_SetString(PyExc_RuntimeError, "set_num_threads expects a positive integer"); return nullptr; }
+  set_num_threads(int(v));
+  Py_RETURN_NONE;
+}
+
+// backward(roots, gradients, keep, create, inputs or None, accumulate) -> tuple of captured gradients
+PyObject* backward(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *roots, *grads, *inputs;
+    int keep, create, accumulate;
+    if (!PyArg_ParseTuple(args, "O!O!ppOp", &PyTuple_Type, &roots, &PyTuple_Type, &grads, &keep, &create, &inputs, &accumulate)) return nullptr;
+    std::vector<Edge> edges;
+    std::vector<Tensor> gradients;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(roots); ++i) {
+      Edge e = gradient_edge(Tensor(tensor_of(PyTuple_GET_ITEM(roots, i))));
+      if (!e.node) throw RuntimeError("element ", i, " of tensors does not require grad and does not have a grad_fn");
+      edges.push_back(e);
+      gradients.push_back(Tensor(tensor_of(PyTuple_GET_ITEM(grads, i))));
+    }
+    if (inputs == Py_None) {
+      run_backward(std::move(edges), std::move(gradients), keep, create, nullptr, true);
+      Py_RETURN_NONE;
+    }
+    std::vector<Capture> captures;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(inputs); ++i) {
+      Edge e = gradient_edge(Tensor(tensor_of(PyTuple_GET_ITEM(inputs, i))));
+      if (!e.node) throw RuntimeError("One of the differentiated Tensors does not require grad");
+      captures.push_back({e, {}});
+    }
+    run_backward(std::move(edges), std::move(gradients), keep, create, &captures, accumulate);
+    Py out = checked(PyTuple_New(Py_ssize_t(captures.size())));
+    for (size_t i = 0; i < captures.size(); ++i)
+      PyTuple_SET_ITEM(out.get(), Py_ssize_t(i), captures[i].result ? give(captures[i].result) : Py_NewRef(Py_None));
+    return out.release();
+  });
+}
+
+PyObject* memory_stats(PyObject*, PyObject*) {
+  const auto s = allocator_statistics();
+  return Py_BuildValue("{s:L,s:L,s:L,s:L}", "allocated_bytes", (long long)s.allocated, "peak_bytes", (long long)s.peak,
+                       "cached_bytes", (long long)s.cached, "allocations", (long long)s.allocations);
+}
+PyObject* empty_cache(PyObject*, PyObject*) { release_cached_memory(); Py_RETURN_NONE; }
+PyObject* has_kernel(PyObject*, PyObject* n) { return PyBool_FromLong(find_kernel(PyUnicode_AsUTF8(n)) != nullptr); }
+PyObject* has_formula(PyObject*, PyObject* n) { return PyBool_FromLong(find_formula(PyUnicode_AsUTF8(n)) != nullptr); }
+
+PyMethodDef functions[] = {
+    {"set_callbacks", set_callbacks, METH_O, nullptr},
+    {"set_operators", set_operators, METH_O, nullptr},
+    {"attach", attach, METH_VARARGS, nullptr},
+    {"make_subclass", subclass, METH_VARARGS, nullptr},
+    {"alias", alias_tensor, METH_O, nullptr},
+    {"is_grad_enabled", grad_enabled, METH_NOARGS, nullptr},
+    {"set_grad_enabled", set_grad, METH_O, nullptr},
+    {"is_inference_mode_enabled", inference, METH_NOARGS, nullptr},
+    {"set_inference_mode", set_inference, METH_O, nullptr},
+    {"set_anomaly", set_anomaly, METH_O, nullptr},
+    {"add_slow", add_slow, METH_O, nullptr},
+    {"set_pack_hooks", set_pack_hooks, METH_O, nullptr},
+    {"get_default_dtype", get_default_dtype, METH_NOARGS, nullptr},
+    {"set_default_dtype", set_default, METH_O, nullptr},
+    {"promote_types", promote_types, METH_VARARGS, nullptr},
+    {"result_type", result_type, METH_VARARGS, nullptr},
+    {"get_num_threads", threads, METH_NOARGS, nullptr},
+    {"set_num_threads", set_threads, METH_O, nullptr},
+    {"backward", backward, METH_VARARGS, nullptr},
+    {"memory_stats", memory_stats, METH_NOARGS, nullptr},
+    {"empty_cache", empty_cache, METH_NOARGS, nullptr},
+    {"has_kernel", has_kernel, METH_O, nullptr},
+    {"has_formula", has_formula, METH_O, nullptr},
+    {}};
+
+PyModuleDef definition = {PyModuleDef_HEAD_INIT, "core", "The native core of Facula.", -1, functions, nullptr, nullptr, nullptr, nullptr};
+
+}  // namespace
+
+PyObject* callback(const char* name) {
+  PyObject* f = callbacks ? PyDict_GetItemString(callbacks, name) : nullptr;
+  if (!f) throw RuntimeError("internal error: Python callback '", name, "' is missing; please report this text");
+  return f;
+}
+
+Tensor add_gradients(const Tensor& a, const Tensor& b) {
+  PyObject* args[2] = {object_of(a.get()), object_of(b.get())};
+  Py sum = checked(PyObject_Vectorcall(operators[int(Operator::add)], args, 2, nullptr));
+  return Tensor(tensor_of(sum.get()));
+}
+
+PyObject* init_module() {
+  PyObject* m = PyModule_Create(&definition);
+  if (!m) return nullptr;
+  release_interpreter = []() -> void* { return PyGILState_Check() ? PyEval_SaveThread() : nullptr; };
+  acquire_interpreter = [](void* state) { if (state) PyEval_RestoreThread(static_cast<PyThreadState*>(state)); };
+  interrupted = [] {
+    const PyGILState_STATE s = PyGILState_Ensure();
+    const bool stop = PyErr_CheckSignals() != 0;
+    PyGILState_Release(s);
+    return stop;
+  };
+  return guarded([&]() -> PyObject* {
+    if (add_value_types(m) || add_tensor_type(m) || add_graph_types(m) || add_op_type(m) || add_generator_type(m) ||
+        PyModule_AddFunctions(m, data_functions))
+      return nullptr;
+    return m;
+  });
+}
+
+}  // namespace facula
+
+#define FACULA_JOIN(a, b) a##b
+#define FACULA_INIT(name) FACULA_JOIN(PyInit_, name)
+PyMODINIT_FUNC FACULA_INIT(FACULA_MODULE)() { return facula::init_module(); }

@@ -16,12 +16,29 @@
 #include <thread>
 #include <utility>
 
+#include "tensor/error.h"
+
 namespace facula {
+
+void* (*release_interpreter)() = nullptr;
+void (*acquire_interpreter)(void*) = nullptr;
+bool (*interrupted)() = nullptr;
+
 namespace {
+
+void check_interrupt() {
+  if (interrupted && interrupted()) throw PythonError();
+}
+
+// While tasks run, other Python threads may.
+struct Unlocked {
+  void* state = release_interpreter ? release_interpreter() : nullptr;
+  ~Unlocked() { if (acquire_interpreter) acquire_interpreter(state); }
+};
 
 using Clock = std::chrono::steady_clock;
 constexpr auto kSpin = std::chrono::microseconds(40);        // about the cost of two wake-ups
-constexpr auto kBeforeInterrupt = std::chrono::milliseconds(10);
+constexpr auto kBeforeInterrupt = std::chrono::milliseconds(100);
 
 void pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -165,7 +182,7 @@ void run_alone(int64_t count, void (*task)(void*, int64_t), void* context) {
   const auto interrupt = Clock::now() + kBeforeInterrupt;
   for (int64_t i = 0; i < count; ++i) {
     task(context, i);
-    if (!inside && Clock::now() > interrupt) check_interrupt();
+    if (!inside && count > 1 && Clock::now() > interrupt) check_interrupt();
   }
 }
 
@@ -182,7 +199,9 @@ void set_num_threads(int n) { wanted_threads.store(n < 1 ? 1 : n); }
 bool in_parallel() { return inside; }
 
 void run_tasks(int64_t count, void (*task)(void*, int64_t), void* context) {
-  const int threads = inside || count < 2 ? 1 : num_threads();
+  if (inside) return run_alone(count, task, context);
+  Unlocked unlocked;
+  const int threads = count < 2 ? 1 : num_threads();
   if (threads < 2) return run_alone(count, task, context);
   Pool& p = the_pool();
   std::unique_lock lock(p.busy, std::try_to_lock);

@@ -277,8 +277,10 @@ def build(core):
     return functions, methods, missing
 
 
-def signature_of(entry) -> inspect.Signature:
+def signature_of(entry):
     """The entry's signature for `inspect` and for documentation."""
+    import inspect
+
     kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
     return inspect.Signature([
         inspect.Parameter(n, kinds[kw], default=value if has else inspect.Parameter.empty)

@@ -1,0 +1,153 @@
+// Copies between any dtypes and strides, and fills.
+#include "cpu/copy.h"
+
+#include "cpu/convert.h"
+#include "cpu/parallel.h"
+#include "cpu/strided.h"
+
+namespace facula {
+namespace {
+
+constexpr int64_t kPiece = 32 << 10;  // elements a thread takes at once
+
+template <class To, class From>
+void convert_row(std::byte* to, int64_t to_step, const std::byte* from, int64_t from_step, int64_t n) {
+  auto* __restrict t = reinterpret_cast<To*>(to);
+  auto* __restrict f = reinterpret_cast<const From*>(from);
+  if (to_step == sizeof(To) && from_step == sizeof(From)) {
+    if constexpr (std::is_same_v<To, From>) std::memcpy(to, from, size_t(n) * sizeof(To));
+    else for (int64_t i = 0; i < n; ++i) t[i] = convert<To>(f[i]);
+  } else if (to_step == sizeof(To) && from_step == 0) {
+    const To v = convert<To>(f[0]);
+    for (int64_t i = 0; i < n; ++i) t[i] = v;
+  } else {
+    for (int64_t i = 0; i < n; ++i)
+      *reinterpret_cast<To*>(to + i * to_step) = convert<To>(*reinterpret_cast<const From*>(from + i * from_step));
+  }
+}
+using Row = void (*)(std::byte*, int64_t, const std::byte*, int64_t, int64_t);
+
+Row row_of(DType to, DType from) {
+  return for_all(to, "copy_", [&]<class To>() -> Row {
+    return for_all(from, "copy_", [&]<class From>() -> Row { return convert_row<To, From>; });
+  });
+}
+
+// Same-size elements with swapped fast dimensions: square tiles keep both sides in cache.
+template <class T>
+void transpose_tiles(std::byte* to, int64_t to_row, const std::byte* from, int64_t from_col, int64_t rows, int64_t cols,
+                     int64_t r0, int64_t r1) {
+  constexpr int64_t kTile = 16;
+  for (int64_t r = r0; r < r1; r += kTile)
+    for (int64_t c = 0; c < cols; c += kTile) {
+      const int64_t rn = std::min(r1 - r, kTile), cn = std::min(cols - c, kTile);
+      T tile[kTile][kTile];
+      for (int64_t j = 0; j < cn; ++j) {
+        const T* source = reinterpret_cast<const T*>(from + (c + j) * from_col) + r;
+        for (int64_t i = 0; i < rn; ++i) tile[i][j] = source[i];
+      }
+      for (int64_t i = 0; i < rn; ++i)
+        std::memcpy(reinterpret_cast<T*>(to + (r + i) * to_row) + c, tile[i], size_t(cn) * sizeof(T));
+    }
+  (void)rows;
+}
+
+bool copy_transposed(const Walk<2>& w, std::byte* to, const std::byte* from, int64_t item) {
+  // The target runs along the last dimension, the source along another one.
+  const int last = w.ndim - 1;
+  if (w.ndim < 2 || w.steps[0][last] != item || (item != 4 && item != 8 && item != 2)) return false;
+  int other = -1;
+  for (int d = 0; d < last; ++d) if (w.steps[1][d] == item) other = d;
+  if (other < 0 || w.sizes[last] < 8 || w.sizes[other] < 8) return false;
+  int64_t outer = 1;
+  int dims[Walk<2>::kMax], n = 0;
+  for (int d = 0; d < last; ++d) if (d != other) { dims[n++] = d; outer *= w.sizes[d]; }
+  const int64_t rows = w.sizes[other], cols = w.sizes[last];
+  const int64_t strip = std::max<int64_t>(16, std::min(rows, kPiece / std::max<int64_t>(cols, 1)) / 16 * 16);
+  const int64_t strips = (rows + strip - 1) / strip;
+  parallel_for(outer * strips, std::max<int64_t>(1, kPiece / std::max<int64_t>(1, strip * cols)), [&](int64_t a, int64_t b) {
+    for (int64_t job = a; job < b; ++job) {
+      int64_t rest = job / strips, t = 0, f = 0;
+      for (int i = n - 1; i >= 0; --i) {
+        const int64_t at = rest % w.sizes[dims[i]];
+        rest /= w.sizes[dims[i]];
+        t += at * w.steps[0][dims[i]];
+        f += at * w.steps[1][dims[i]];
+      }
+      const int64_t r0 = job % strips * strip, r1 = std::min(rows, r0 + strip);
+      auto run = [&]<class T> { transpose_tiles<T>(to + t, w.steps[0][other], from + f, w.steps[1][last], rows, cols, r0, r1); };
+      if (item == 4) run.template operator()<uint32_t>();
+      else if (item == 8) run.template operator()<uint64_t>();
+      else run.template operator()<uint16_t>();
+    }
+  });
+  return true;
+}
+
+void walk_rows(const Walk<2>& w, Row row, std::byte* to, const std::byte* from) {
+  const int64_t inner = w.sizes[w.ndim - 1], rows = w.rows();
+  const int64_t ts = w.steps[0][w.ndim - 1], fs = w.steps[1][w.ndim - 1];
+  if (rows == 1) {
+    parallel_for(inner, kPiece, [&](int64_t a, int64_t b) { row(to + a * ts, ts, from + a * fs, fs, b - a); });
+    return;
+  }
+  parallel_for(rows, std::max<int64_t>(1, kPiece / inner), [&](int64_t a, int64_t b) {
+    w.each_row(a, b, [&](const int64_t (&at)[2]) { row(to + at[0], ts, from + at[1], fs, inner); });
+  });
+}
+
+bool share_memory(const Tensor& a, const Tensor& b) {
+  return a->storage == b->storage && a.get() != b.get() &&
+         !(a.strides() == b.strides() && a->offset == b->offset && a.sizes() == b.sizes());
+}
+
+}  // namespace
+
+void copy_into(const Tensor& to, const Tensor& source) {
+  if (to.numel() == 0 || to.is_meta()) return;
+  if (source.is_meta()) throw NotImplementedError("Cannot copy out of meta tensor; no data!");
+  Tensor from = expand_to(source, to.sizes());
+  if (share_memory(to, from)) {
+    Tensor copy = empty(from.sizes(), from.dtype());
+    copy_into(copy, from);
+    from = copy;
+  }
+  if (to.dtype() == from.dtype() && to.is_contiguous() && from.is_contiguous()) {
+    const int64_t item = item_size(to.dtype());
+    std::byte* t = to.raw();
+    const std::byte* f = from.raw();
+    if (t == f) return;
+    parallel_for(to.numel(), kPiece * 4, [&](int64_t a, int64_t b) { std::memcpy(t + a * item, f + a * item, size_t((b - a) * item)); });
+    return;
+  }
+  const Walk<2> w(to.sizes(), {&to, &from});
+  if (to.dtype() == from.dtype() && copy_transposed(w, to.raw(), from.raw(), item_size(to.dtype()))) return;
+  walk_rows(w, row_of(to.dtype(), from.dtype()), to.raw(), from.raw());
+}
+
+void fill_scalar(const Tensor& x, const Scalar& value) {
+  if (x.numel() == 0 || x.is_meta()) return;
+  for_all(x.dtype(), "fill_", [&]<class T> {
+    T v;
+    if constexpr (is_complex_v<T>) v = convert<T>(value.c());
+    else if constexpr (std::is_integral_v<T>) v = value.kind <= Scalar::integer ? convert<T>(value.i) : convert<T>(value.d());
+    else v = T(value.d());
+    if (x.is_contiguous()) {
+      T* p = x.data<T>();
+      parallel_for(x.numel(), kPiece * 4, [&](int64_t a, int64_t b) { std::fill(p + a, p + b, v); });
+      return;
+    }
+    const Walk<1> w(x.sizes(), {&x});
+    const int64_t inner = w.sizes[w.ndim - 1], step = w.steps[0][w.ndim - 1];
+    std::byte* base = x.raw();
+    parallel_for(w.rows(), std::max<int64_t>(1, kPiece / inner), [&](int64_t a, int64_t b) {
+      w.each_row(a, b, [&](const int64_t (&at)[1]) {
+        for (int64_t i = 0; i < inner; ++i) *reinterpret_cast<T*>(base + at[0] + i * step) = v;
+      });
+    });
+  });
+}
+
+void fill(const Tensor& x, double value) { fill_scalar(x, Scalar{Scalar::real, 0, c128(value)}); }
+
+}  // namespace facula

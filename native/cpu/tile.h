@@ -1,0 +1,165 @@
+// Register tiles: vectors of the level's width, transposed loads, and the micro-kernel that
+// matrix products and convolutions share.
+#pragma once
+#include <cstdint>
+#include <cstring>
+#include <new>
+
+#include "tensor/dtype.h"
+
+namespace facula::tile {
+
+#if defined(__AVX512F__)
+inline constexpr int kBytes = 64, kRows = 14;  // 28 accumulators of 32 registers
+#elif defined(__AVX__)
+inline constexpr int kBytes = 32, kRows = 6;   // 12 accumulators of 16 registers
+#else
+inline constexpr int kBytes = 16, kRows = 6;
+#endif
+
+// Element alignment, so that loads and stores may be anywhere.
+template <class T>
+struct VecOf { typedef T type __attribute__((vector_size(kBytes), aligned(alignof(T)), may_alias)); };
+template <class T> using Vec = typename VecOf<T>::type;
+template <class T> inline constexpr int kLanes = kBytes / int(sizeof(T));
+template <class T> inline constexpr int kCols = 2 * kLanes<T>;
+
+template <class T> struct ComputeOf { using type = T; };
+template <> struct ComputeOf<bfloat16> { using type = float; };
+template <> struct ComputeOf<float16> { using type = float; };
+template <class T> using Compute = typename ComputeOf<T>::type;
+
+template <class T>
+inline __attribute__((always_inline)) Vec<T> load(const T* p) { return *reinterpret_cast<const Vec<T>*>(p); }
+template <class T>
+inline __attribute__((always_inline)) void store(T* p, Vec<T> v) { *reinterpret_cast<Vec<T>*>(p) = v; }
+
+// Contiguous elements as computed with: 16-bit floats widen.
+inline __attribute__((always_inline)) Vec<float> load_as(const float* p) { return load(p); }
+inline __attribute__((always_inline)) Vec<double> load_as(const double* p) { return load(p); }
+inline __attribute__((always_inline)) Vec<float> load_as(const bfloat16* p) {
+  typedef uint16_t Half __attribute__((vector_size(kBytes / 2), aligned(2), may_alias));
+  typedef uint32_t Word __attribute__((vector_size(kBytes)));
+  Word w = __builtin_convertvector(*reinterpret_cast<const Half*>(p), Word) << 16;
+  return reinterpret_cast<Vec<float>&>(w);
+}
+inline __attribute__((always_inline)) Vec<float> load_as(const float16* p) {
+  Vec<float> v;
+#if defined(__F16C__) && defined(__AVX__)
+  typedef short Eight __attribute__((vector_size(16), aligned(2), may_alias));
+  typedef float Floats __attribute__((vector_size(32)));
+  for (int i = 0; i < kLanes<float>; i += 8) {
+    const Floats f = __builtin_ia32_vcvtph2ps256(*reinterpret_cast<const Eight*>(p + i));
+    std::memcpy(reinterpret_cast<float*>(&v) + i, &f, sizeof f);
+  }
+#else
+  for (int i = 0; i < kLanes<float>; ++i) v[i] = float(p[i]);
+#endif
+  return v;
+}
+
+// Transposes a square of vectors by repeated perfect shuffles.
+template <class T>
+inline __attribute__((always_inline)) void transpose(Vec<T> (&v)[kLanes<T>]) {
+  constexpr int W = kLanes<T>;
+  typedef std::conditional_t<sizeof(T) == 4, int32_t, int64_t> Index __attribute__((vector_size(kBytes)));
+  Index low, high;
+  for (int i = 0; i < W; ++i) {
+    low[i] = i % 2 * W + i / 2;
+    high[i] = i % 2 * W + W / 2 + i / 2;
+  }
+  for (int stage = 1; stage < W; stage *= 2) {
+    Vec<T> w[W];
+#pragma GCC unroll 16
+    for (int i = 0; i < W / 2; ++i) {
+      w[2 * i] = __builtin_shuffle(v[i], v[i + W / 2], low);
+      w[2 * i + 1] = __builtin_shuffle(v[i], v[i + W / 2], high);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < W; ++i) v[i] = w[i];
+  }
+}
+
+// acc[i][j] += sum over p of a[i * row + p * step] * b[p * ldb + j].
+template <class T, int M, int V>
+inline __attribute__((always_inline)) void multiply(int64_t k, const T* a, int64_t row, int64_t step,
+                                                    const T* b, int64_t ldb, Vec<T> (&acc)[M][V]) {
+  for (int64_t p = 0; p < k; ++p) {
+    Vec<T> right[V];
+#pragma GCC unroll 4
+    for (int j = 0; j < V; ++j) right[j] = load(b + j * kLanes<T>);
+#pragma GCC unroll 16
+    for (int i = 0; i < M; ++i) {
+      const T left = a[i * row];
+#pragma GCC unroll 4
+      for (int j = 0; j < V; ++j) acc[i][j] += left * right[j];
+    }
+    a += step;
+    b += ldb;
+  }
+}
+
+// to[p * ld + j] = from[j * lane + p * step] for j < width, zeros up to ld. `to` has a vector of
+// slack at its end, because whole vectors are written at a time.
+template <int ld, class T, class S>
+void pack(T* to, const S* from, int64_t lane, int64_t step, int64_t width, int64_t k) {
+  constexpr int W = kLanes<T>;
+  int64_t p = 0;
+  if (lane == 1 && width == ld) {
+    for (; p < k; ++p, to += ld, from += step) {
+      if constexpr (ld % W == 0) {
+        for (int j = 0; j < ld; j += W) store(to + j, load_as(from + j));
+      } else {
+        for (int j = 0; j < ld; ++j) to[j] = T(from[j]);
+      }
+    }
+    return;
+  }
+  if (step == 1) {
+    for (; p + W <= k; p += W, from += W, to += W * ld) {
+#pragma GCC unroll 4
+      for (int j0 = 0; j0 < ld; j0 += W) {
+        Vec<T> v[W];
+#pragma GCC unroll 16
+        for (int j = 0; j < W; ++j) v[j] = j0 + j < width ? load_as(from + (j0 + j) * lane) : Vec<T>{};
+        transpose<T>(v);
+#pragma GCC unroll 16
+        for (int j = 0; j < W; ++j) {
+          if (j0 + W <= ld) store(to + j * ld + j0, v[j]);
+          else std::memcpy(to + j * ld + j0, &v[j], (ld % W) * sizeof(T));
+        }
+      }
+    }
+  }
+  for (; p < k; ++p, to += ld, from += step) {
+    for (int64_t j = 0; j < width; ++j) to[j] = T(from[j * lane]);
+    for (int64_t j = width; j < ld; ++j) to[j] = 0;
+  }
+}
+
+// Memory of one thread that stays for the next call: fresh pages would cost more than packing.
+class Scratch {
+ public:
+  ~Scratch() { release(); }
+  template <class T>
+  T* get(int64_t count) {
+    const int64_t bytes = count * int64_t(sizeof(T)) + 4 * kBytes;
+    if (bytes > size_ || size_ > kKeep) {
+      release();
+      data_ = ::operator new(size_t(bytes), std::align_val_t(64));
+      size_ = bytes;
+    }
+    return static_cast<T*>(data_);
+  }
+ private:
+  static constexpr int64_t kKeep = int64_t(64) << 20;
+  void release() {
+    if (data_) ::operator delete(data_, std::align_val_t(64));
+    data_ = nullptr;
+    size_ = 0;
+  }
+  void* data_ = nullptr;
+  int64_t size_ = 0;
+};
+
+}  // namespace facula::tile

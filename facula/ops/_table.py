@@ -112,8 +112,9 @@ class PointwiseEntry(Entry):
 
     is_pointwise = True
 
-    def __init__(self, signature, formula, *, dtype="promote", promote=None, **options):
-        self.formula = formula
+    def __init__(self, signature, formula, *, dtype="promote", promote=None, types="fdicz", vjp_types=None, **options):
+        # types: compute types with a loop (float, double, int64, complex64, complex128: f d i c z).
+        self.formula, self.types, self.vjp_types = formula, types, vjp_types or types
         self._promote = promote
         super().__init__(signature, kernel=None, **options)
         self.kernel = "pointwise." + self.formula_name

@@ -1,0 +1,300 @@
+// Elementary functions for formulas. Those of float and the hot ones of double have no branches
+// and no calls, so that the compiler turns whole loops into vector code.
+#pragma once
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+
+#include "tensor/dtype.h"
+
+namespace facula::m {
+
+template <class T> inline constexpr T inf = std::numeric_limits<T>::infinity();
+template <class T> inline constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+
+inline float bits_float(uint32_t u) { float f; std::memcpy(&f, &u, 4); return f; }
+inline uint32_t float_bits(float f) { uint32_t u; std::memcpy(&u, &f, 4); return u; }
+inline double bits_double(uint64_t u) { double f; std::memcpy(&f, &u, 8); return f; }
+inline uint64_t double_bits(double f) { uint64_t u; std::memcpy(&u, &f, 8); return u; }
+
+// Reads where a loop needs no branch: both sides are computed.
+template <class C, class A, class B>
+inline auto where(C c, A a, B b) {
+  using R = std::common_type_t<A, B>;
+  if constexpr (std::is_same_v<C, bool>) return c ? R(a) : R(b);
+  else return c != C(0) ? R(a) : R(b);
+}
+
+// exp: x = k ln2 + r, |r| <= ln2/2, Cody-Waite reduction, minimax polynomial of degree 6.
+inline float exp(float x) {
+  const float lo = x < -104.0f ? -104.0f : x, c = lo > 89.0f ? 89.0f : lo;
+  const float shifted = c * 1.44269504088896341f + 12582912.0f;  // rounds to an integer in the low bits
+  const float k = shifted - 12582912.0f;
+  const float r = (c - k * 0.693359375f) - k * -2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  // 2^k in two factors, so that subnormal results and 2^128 come out right.
+  const int32_t n = int32_t(k), half = n >> 1;
+  const float s1 = bits_float(uint32_t(half + 127) << 23), s2 = bits_float(uint32_t(n - half + 127) << 23);
+  const float y = p * s1 * s2;
+  return x != x ? x : x > 88.7228394f ? inf<float> : x < -103.972084f ? 0.0f : y;
+}
+inline double exp(double x) {
+  const double lo = x < -746.0 ? -746.0 : x, c = lo > 710.0 ? 710.0 : lo;
+  const double shifted = c * 1.4426950408889634074 + 6755399441055744.0;
+  const double k = shifted - 6755399441055744.0;
+  const double r = (c - k * 6.93145751953125e-1) - k * 1.42860682030941723212e-6;
+  const double rr = r * r;
+  const double p = r * ((1.26177193074810590878e-4 * rr + 3.02994407707441961300e-2) * rr + 9.99999999999999999910e-1);
+  const double q = ((3.00198505138664455042e-6 * rr + 2.52448340349684104192e-3) * rr + 2.27265548208155028766e-1) * rr + 2.0;
+  const double e = 1.0 + 2.0 * (p / (q - p));
+  const int64_t n = int64_t(double_bits(shifted) & 0xfffffffffffffULL) - 0x8000000000000LL;
+  const int64_t half = n >> 1;
+  const double y = e * bits_double(uint64_t(half + 1023) << 52) * bits_double(uint64_t(n - half + 1023) << 52);
+  return x != x ? x : x > 709.782712893384 ? inf<double> : x < -745.13321910194122 ? 0.0 : y;
+}
+
+// log: x = 2^e m with m in [sqrt(1/2), sqrt(2)); Cephes' minimax polynomial in m - 1.
+inline float log(float x) {
+  const bool tiny = x < 1.17549435e-38f;
+  const float scaled = tiny ? x * 8388608.0f : x;
+  uint32_t u = float_bits(scaled);
+  int32_t e = int32_t(u >> 23) - 126 - (tiny ? 23 : 0);
+  float m = bits_float((u & 0x7fffff) | 0x3f000000);
+  const bool low = m < 0.707106781186547524f;
+  e -= low;
+  m = (low ? m + m : m) - 1.0f;
+  const float z = m * m;
+  float p = 7.0376836292e-2f;
+  p = p * m - 1.1514610310e-1f;
+  p = p * m + 1.1676998740e-1f;
+  p = p * m - 1.2420140846e-1f;
+  p = p * m + 1.4249322787e-1f;
+  p = p * m - 1.6668057665e-1f;
+  p = p * m + 2.0000714765e-1f;
+  p = p * m - 2.4999993993e-1f;
+  p = p * m + 3.3333331174e-1f;
+  float y = p * m * z + float(e) * -2.12194440e-4f - 0.5f * z;
+  y = m + y + float(e) * 0.693359375f;
+  y = x == inf<float> ? x : y;
+  return x > 0 ? y : x == 0 ? -inf<float> : nan<float>;
+}
+
+inline double log(double x) { return std::log(x); }
+
+#define FACULA_LIBM1(name) \
+  inline float name(float x) { return std::name(x); } \
+  inline double name(double x) { return std::name(x); }
+// Rare enough that the C library serves.
+FACULA_LIBM1(sin) FACULA_LIBM1(cos) FACULA_LIBM1(tan) FACULA_LIBM1(asin) FACULA_LIBM1(acos) FACULA_LIBM1(atan)
+FACULA_LIBM1(sinh) FACULA_LIBM1(cosh) FACULA_LIBM1(asinh) FACULA_LIBM1(acosh) FACULA_LIBM1(atanh) FACULA_LIBM1(log1p)
+FACULA_LIBM1(log2) FACULA_LIBM1(log10) FACULA_LIBM1(exp2) FACULA_LIBM1(erfc)
+FACULA_LIBM1(lgamma) FACULA_LIBM1(sqrt)
+#undef FACULA_LIBM1
+inline double expm1(double x) { return std::expm1(x); }
+inline double tanh(double x) { return std::tanh(x); }
+inline double erf(double x) { return std::erf(x); }
+
+// expm1 by exp loses digits near 0: there a Taylor polynomial takes over.
+inline float expm1(float x) {
+  const float t = x * (1.0f + x * (0.5f + x * (1.6666667e-1f + x * (4.1666668e-2f + x * (8.3333338e-3f + x * 1.3888889e-3f)))));
+  const float e = exp(x) - 1.0f;
+  return std::fabs(x) < 0.3f ? t : e;
+}
+// tanh: odd rational polynomial (degree 13 over 6) on |x| < 9; beyond it is 1.
+inline float tanh(float x) {
+  const float lim = 7.90531110763549805f;
+  const float c = x > lim ? lim : (x < -lim ? -lim : x);
+  const float z = c * c;
+  float p = -2.76076847742355e-16f;
+  p = p * z + 2.00018790482477e-13f;
+  p = p * z - 8.60467152213735e-11f;
+  p = p * z + 5.12229709037114e-08f;
+  p = p * z + 1.48572235717979e-05f;
+  p = p * z + 6.37261928875436e-04f;
+  p = p * z + 4.89352455891786e-03f;
+  float q = 1.19825839466702e-06f;
+  q = q * z + 1.18534705686654e-04f;
+  q = q * z + 2.26843463243900e-03f;
+  q = q * z + 4.89352518554385e-03f;
+  const float y = c * p / q;
+  return x != x ? x : (std::fabs(x) < 0.0004f ? x : y);
+}
+// erf: Abramowitz and Stegun's idea with a longer polynomial: 1 - exp(-x^2) t p(t) away from 0,
+// Taylor's series near it.
+inline float erf(float x) {
+  const float a = std::fabs(x), z = a * a;
+  float s = 1.1283791671f + z * (-0.37612638903f + z * (0.11283791671f + z * (-0.026866170645f + z * (0.0052239776254f
+            + z * (-0.00085483270234f + z * (0.00012055332982f - z * 0.000014925650358f))))));
+  const float c = a > 4.0f ? 4.0f : a, t = 1.0f / (1.0f + 0.5f * c);
+  float p = 0.17087277f;
+  p = p * t - 0.82215223f;
+  p = p * t + 1.48851587f;
+  p = p * t - 1.13520398f;
+  p = p * t + 0.27886807f;
+  p = p * t - 0.18628806f;
+  p = p * t + 0.09678418f;
+  p = p * t + 0.37409196f;
+  p = p * t + 1.00002368f;
+  p = p * t - 1.26551223f;
+  const float far = 1.0f - t * exp(-c * c + p);
+  const float y = a < 0.9f ? a * s : far;
+  return x != x ? x : (x < 0 ? -y : y);
+}
+
+inline float rsqrt(float x) { return 1.0f / std::sqrt(x); }
+inline double rsqrt(double x) { return 1.0 / std::sqrt(x); }
+template <class T> inline T sigmoid(T x) { return T(1) / (T(1) + exp(-x)); }
+inline float floor(float x) { return std::floor(x); }
+inline double floor(double x) { return std::floor(x); }
+inline float ceil(float x) { return std::ceil(x); }
+inline double ceil(double x) { return std::ceil(x); }
+inline float trunc(float x) { return std::trunc(x); }
+inline double trunc(double x) { return std::trunc(x); }
+inline float round(float x) { return std::nearbyint(x); }
+inline double round(double x) { return std::nearbyint(x); }
+inline int64_t floor(int64_t x) { return x; }
+inline int64_t ceil(int64_t x) { return x; }
+inline int64_t trunc(int64_t x) { return x; }
+inline int64_t round(int64_t x) { return x; }
+inline float abs(float x) { return std::fabs(x); }
+inline double abs(double x) { return std::fabs(x); }
+inline int64_t abs(int64_t x) { return x < 0 ? -x : x; }
+template <class T> inline T abs(std::complex<T> x) { return std::abs(x); }
+template <class T> inline T conj(T x) { if constexpr (is_complex_v<T>) return std::conj(x); else return x; }
+template <class T> inline auto real(T x) { if constexpr (is_complex_v<T>) return x.real(); else return x; }
+template <class T> inline auto imag(T x) { if constexpr (is_complex_v<T>) return x.imag(); else return T(0); }
+template <class T> inline auto angle(T x) {
+  if constexpr (is_complex_v<T>) return std::arg(x);
+  else return x != x ? x : x < 0 ? T(3.14159265358979323846) : T(0);
+}
+template <class T> inline T neg(T x) { return -x; }
+template <class T> inline T sign(T x) { return T(T(0) < x) - T(x < T(0)); }
+template <class T> inline T sgn(T x) {
+  if constexpr (is_complex_v<T>) { auto a = std::abs(x); return a == 0 ? T(0) : x / a; }
+  else return sign(x);
+}
+template <class T> inline bool isnan(T x) { return x != x; }
+template <class T> inline bool signbit(T x) { if constexpr (std::is_floating_point_v<T>) return std::signbit(x); else return x < 0; }
+template <class T> inline T reciprocal(T x) { return T(1) / x; }
+template <class T> inline T maximum(T a, T b) { return a != a ? a : b != b ? b : a > b ? a : b; }
+template <class T> inline T minimum(T a, T b) { return a != a ? a : b != b ? b : a < b ? a : b; }
+template <class T> inline T fmax(T a, T b) { return a != a ? b : b != b ? a : a > b ? a : b; }
+template <class T> inline T fmin(T a, T b) { return a != a ? b : b != b ? a : a < b ? a : b; }
+
+// Python's division and remainder: the result has the divisor's sign.
+inline int64_t floor_divide(int64_t a, int64_t b) {
+  if (b == 0) throw RuntimeError("ZeroDivisionError");
+  if (b == -1) return int64_t(0 - uint64_t(a));
+  const int64_t q = a / b;
+  return q - (a % b != 0 && (a < 0) != (b < 0));
+}
+template <class T> inline T floor_divide(T a, T b) {
+  if (b == 0) return a / b;
+  T mod = std::fmod(a, b), div = (a - mod) / b;
+  if (mod != 0 && (b < 0) != (mod < 0)) div -= T(1);
+  if (div == 0) return std::copysign(T(0), a / b);
+  const T f = std::floor(div);
+  return div - f > T(0.5) ? f + T(1) : f;
+}
+inline int64_t trunc_divide(int64_t a, int64_t b) {
+  if (b == 0) throw RuntimeError("ZeroDivisionError");
+  return b == -1 ? int64_t(0 - uint64_t(a)) : a / b;
+}
+template <class T> inline T trunc_divide(T a, T b) { return std::trunc(a / b); }
+inline int64_t remainder(int64_t a, int64_t b) {
+  if (b == 0) throw RuntimeError("ZeroDivisionError");
+  if (b == -1) return 0;
+  const int64_t r = a % b;
+  return r != 0 && ((r < 0) != (b < 0)) ? r + b : r;
+}
+template <class T> inline T remainder(T a, T b) {
+  const T r = std::fmod(a, b);
+  return r != 0 && ((r < 0) != (b < 0)) ? r + b : r;
+}
+inline int64_t fmod(int64_t a, int64_t b) {
+  if (b == 0) throw RuntimeError("ZeroDivisionError");
+  return b == -1 ? 0 : a % b;
+}
+template <class T> inline T fmod(T a, T b) { return std::fmod(a, b); }
+template <class T> inline T pow(T a, T b) {
+  if constexpr (std::is_same_v<T, int64_t>) {
+    if (b < 0) return a == 1 ? 1 : a == -1 ? (b % 2 ? -1 : 1) : 0;
+    uint64_t result = 1, base = uint64_t(a);
+    for (; b; b >>= 1, base *= base) if (b & 1) result *= base;
+    return int64_t(result);
+  } else if constexpr (is_complex_v<T>) {
+    if (b == T(0)) return T(1);
+    if (a == T(0)) return T(0);
+    return std::pow(a, b);
+  } else {
+    return b == T(2) ? a * a : b == T(0.5) ? std::sqrt(a) : b == T(1) ? a : b == T(-1) ? T(1) / a : b == T(3) ? a * a * a : std::pow(a, b);
+  }
+}
+template <class T> inline T atan2(T a, T b) { return std::atan2(a, b); }
+template <class T> inline T hypot(T a, T b) { return std::hypot(a, b); }
+template <class T> inline T copysign(T a, T b) { return std::copysign(a, b); }
+template <class T> inline T nextafter(T a, T b) { return std::nextafter(a, b); }
+inline int64_t bitwise_and(int64_t a, int64_t b) { return a & b; }
+inline int64_t bitwise_or(int64_t a, int64_t b) { return a | b; }
+inline int64_t bitwise_xor(int64_t a, int64_t b) { return a ^ b; }
+inline int64_t bitwise_not(int64_t a) { return ~a; }
+inline int64_t lshift(int64_t a, int64_t b) { return b < 0 || b > 63 ? 0 : int64_t(uint64_t(a) << b); }
+inline int64_t rshift(int64_t a, int64_t b) { return b < 0 || b > 63 ? (a < 0 ? -1 : 0) : a >> b; }
+inline int64_t gcd(int64_t a, int64_t b) { a = abs(a); b = abs(b); while (b) { const int64_t r = a % b; a = b; b = r; } return a; }
+inline int64_t lcm(int64_t a, int64_t b) { const int64_t g = gcd(a, b); return g ? abs(a / g * b) : 0; }
+template <class T> inline bool truth(T x) { return x != T(0); }
+template <class T> inline T digamma(T x) {
+  if (x == 0) return std::copysign(inf<T>, -x);
+  T result = 0;
+  if (x < 0) {
+    if (x == std::floor(x)) return nan<T>;
+    result = -T(3.14159265358979323846) / std::tan(T(3.14159265358979323846) * x);
+    x = 1 - x;
+  }
+  double y = double(x), sum = 0;
+  while (y < 10) { sum -= 1 / y; y += 1; }
+  const double z = 1 / (y * y);
+  const double series = z * (1.0 / 12 - z * (1.0 / 120 - z * (1.0 / 252 - z * (1.0 / 240 - z * (1.0 / 132 - z * (691.0 / 32760 - z / 12))))));
+  return T(double(result) + sum + std::log(y) - 0.5 / y - series);
+}
+// erfinv: Giles' start, two Newton steps in double.
+template <class T> inline T erfinv(T v) {
+  const double x = double(v);
+  if (!(x > -1 && x < 1)) return x == 1 ? inf<T> : x == -1 ? -inf<T> : nan<T>;
+  double w = -std::log((1 - x) * (1 + x)), p;
+  if (w < 5) {
+    w -= 2.5;
+    p = 2.81022636e-08; p = 3.43273939e-07 + p * w; p = -3.5233877e-06 + p * w; p = -4.39150654e-06 + p * w;
+    p = 0.00021858087 + p * w; p = -0.00125372503 + p * w; p = -0.00417768164 + p * w; p = 0.246640727 + p * w; p = 1.50140941 + p * w;
+  } else {
+    w = std::sqrt(w) - 3;
+    p = -0.000200214257; p = 0.000100950558 + p * w; p = 0.00134934322 + p * w; p = -0.00367342844 + p * w;
+    p = 0.00573950773 + p * w; p = -0.0076224613 + p * w; p = 0.00943887047 + p * w; p = 1.00167406 + p * w; p = 2.83297682 + p * w;
+  }
+  double y = p * x;
+  for (int i = 0; i < 2; ++i) y -= (std::erf(y) - x) / (1.1283791670955126 * std::exp(-y * y));
+  return T(y);
+}
+
+// Complex functions are the library's; formulas only see one name for all types.
+#define FACULA_COMPLEX(name) template <class T> inline std::complex<T> name(std::complex<T> x) { return std::name(x); }
+FACULA_COMPLEX(exp) FACULA_COMPLEX(log) FACULA_COMPLEX(sin) FACULA_COMPLEX(cos) FACULA_COMPLEX(tan) FACULA_COMPLEX(asin)
+FACULA_COMPLEX(acos) FACULA_COMPLEX(atan) FACULA_COMPLEX(sinh) FACULA_COMPLEX(cosh) FACULA_COMPLEX(tanh)
+FACULA_COMPLEX(asinh) FACULA_COMPLEX(acosh) FACULA_COMPLEX(atanh) FACULA_COMPLEX(sqrt) FACULA_COMPLEX(log10)
+#undef FACULA_COMPLEX
+template <class T> inline std::complex<T> rsqrt(std::complex<T> x) { return T(1) / std::sqrt(x); }
+template <class T> inline std::complex<T> log2(std::complex<T> x) { return std::log(x) / T(0.69314718055994530942); }
+template <class T> inline std::complex<T> exp2(std::complex<T> x) { return std::exp(x * T(0.69314718055994530942)); }
+template <class T> inline std::complex<T> expm1(std::complex<T> x) {
+  const T s = std::sin(x.imag() / 2);
+  return {std::expm1(x.real()) * std::cos(x.imag()) - 2 * s * s, std::exp(x.real()) * std::sin(x.imag())};
+}
+template <class T> inline std::complex<T> log1p(std::complex<T> x) { return std::log(T(1) + x); }
+
+}  // namespace facula::m

@@ -1,0 +1,190 @@
+"""Elementwise arithmetic, comparison, logic and elementary functions, as formulas."""
+
+from ._formula import f
+from ._table import pointwise
+
+REAL = "fd"
+FLOATING = "fdcz"
+ORDERED = "fdi"
+
+# ---------------------------------------------------------------- arithmetic
+pointwise("add(Tensor input, Tensor|Scalar other, *, Scalar alpha=1)",
+          lambda input, other, alpha: input + alpha * other, inplace=True,
+          vjp={"input": lambda grad: grad, "other": lambda grad, alpha: grad * f.conj(alpha)})
+pointwise("sub(Tensor input, Tensor|Scalar other, *, Scalar alpha=1)",
+          lambda input, other, alpha: input - alpha * other, inplace=True, aliases=("subtract",),
+          vjp={"input": lambda grad: grad, "other": lambda grad, alpha: -grad * f.conj(alpha)})
+pointwise("rsub(Tensor input, Tensor|Scalar other, *, Scalar alpha=1)",
+          lambda input, other, alpha: other - alpha * input,
+          vjp={"input": lambda grad, alpha: -grad * f.conj(alpha), "other": lambda grad: grad})
+pointwise("mul(Tensor input, Tensor|Scalar other)", lambda input, other: input * other, inplace=True, aliases=("multiply",),
+          vjp={"input": lambda grad, other: grad * f.conj(other), "other": lambda grad, input: grad * f.conj(input)})
+pointwise("div(Tensor input, Tensor|Scalar other)", lambda input, other: input / other, dtype="floating", types=FLOATING,
+          inplace=True, aliases=("divide", "true_divide"),
+          vjp={"input": lambda grad, other: grad / f.conj(other),
+               "other": lambda grad, input, other: -grad * f.conj((input / other) / other)})
+pointwise("_div_trunc(Tensor input, Tensor|Scalar other)", lambda input, other: f.trunc_divide(input, other), types=ORDERED,
+          inplace=True)
+pointwise("floor_divide(Tensor input, Tensor|Scalar other)", lambda input, other: f.floor_divide(input, other),
+          types=ORDERED, inplace=True)
+pointwise("remainder(Tensor input, Tensor|Scalar other)", lambda input, other: f.remainder(input, other), types=ORDERED,
+          inplace=True, vjp_types=REAL,
+          vjp={"input": lambda grad: grad, "other": lambda grad, input, other: -grad * f.floor(input / other)})
+pointwise("fmod(Tensor input, Tensor|Scalar other)", lambda input, other: f.fmod(input, other), types=ORDERED,
+          inplace=True, vjp_types=REAL,
+          vjp={"input": lambda grad: grad, "other": lambda grad, input, other: -grad * f.trunc(input / other)})
+pointwise("neg(Tensor input)", lambda input: -input, inplace=True, aliases=("negative",), vjp={"input": lambda grad: -grad})
+pointwise("positive(Tensor input)", lambda input: input + 0, vjp={"input": lambda grad: grad})
+pointwise("abs(Tensor input)", lambda input: abs(input), dtype="real", inplace=True, aliases=("absolute",),
+          vjp={"input": lambda grad, input: grad * f.sgn(input)})
+pointwise("sign(Tensor input)", lambda input: f.sign(input), types=ORDERED, inplace=True, vjp_types=REAL,
+          vjp={"input": lambda grad: grad * 0})
+pointwise("sgn(Tensor input)", lambda input: f.sgn(input), inplace=True, vjp_types=REAL,
+          vjp={"input": lambda grad: grad * 0})
+pointwise("reciprocal(Tensor input)", lambda input: 1.0 / input, dtype="floating", types=FLOATING, inplace=True,
+          vjp={"input": lambda grad, result: -grad * f.conj(result * result)})
+pointwise("pow(Tensor input, Tensor|Scalar exponent)", lambda input, exponent: f.pow(input, exponent), inplace=True,
+          vjp_types=FLOATING,
+          vjp={"input": lambda grad, input, exponent: f.where(exponent == 0, grad * 0, grad * f.conj(exponent * f.pow(input, exponent - 1))),
+               "exponent": lambda grad, input, result: f.where(input == 0, grad * 0, grad * f.conj(result * f.log(input)))})
+pointwise("square(Tensor input)", lambda input: input * input, inplace=True, node="PowBackward0",
+          vjp={"input": lambda grad, input: grad * f.conj(input) * 2})
+pointwise("addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1)",
+          lambda input, tensor1, tensor2, value: input + value * tensor1 * tensor2, inplace=True,
+          vjp={"input": lambda grad: grad, "tensor1": lambda grad, tensor2, value: grad * f.conj(tensor2 * value),
+               "tensor2": lambda grad, tensor1, value: grad * f.conj(tensor1 * value)})
+pointwise("addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1)",
+          lambda input, tensor1, tensor2, value: input + value * tensor1 / tensor2, dtype="floating", types=FLOATING, inplace=True,
+          vjp={"input": lambda grad: grad, "tensor1": lambda grad, tensor2, value: grad * f.conj(value / tensor2),
+               "tensor2": lambda grad, tensor1, tensor2, value: -grad * f.conj(value * tensor1 / (tensor2 * tensor2))})
+pointwise("lerp(Tensor input, Tensor end, Tensor|Scalar weight)", lambda input, end, weight: input + weight * (end - input),
+          types=FLOATING, inplace=True,
+          vjp={"input": lambda grad, weight: grad * (1 - f.conj(weight)), "end": lambda grad, weight: grad * f.conj(weight),
+               "weight": lambda grad, input, end: grad * f.conj(end - input)})
+
+# ---------------------------------------------------------------- comparison and logic
+for _name, _alias, _types, _formula in (
+    ("eq", (), "fdicz", lambda input, other: input == other), ("ne", ("not_equal",), "fdicz", lambda input, other: input != other),
+    ("lt", ("less",), ORDERED, lambda input, other: input < other), ("le", ("less_equal",), ORDERED, lambda input, other: input <= other),
+    ("gt", ("greater",), ORDERED, lambda input, other: input > other), ("ge", ("greater_equal",), ORDERED, lambda input, other: input >= other),
+):
+    pointwise(f"{_name}(Tensor input, Tensor|Scalar other)", _formula, dtype="boolean", types=_types, inplace=True, aliases=_alias)
+pointwise("logical_and(Tensor input, Tensor other)", lambda input, other: f.truth(input) & f.truth(other), dtype="boolean", inplace=True)
+pointwise("logical_or(Tensor input, Tensor other)", lambda input, other: f.truth(input) | f.truth(other), dtype="boolean", inplace=True)
+pointwise("logical_xor(Tensor input, Tensor other)", lambda input, other: f.truth(input) != f.truth(other), dtype="boolean", inplace=True)
+pointwise("logical_not(Tensor input)", lambda input: ~f.truth(input), dtype="boolean", inplace=True)
+pointwise("isnan(Tensor input)", lambda input: f.isnan(input), dtype="boolean")
+pointwise("signbit(Tensor input)", lambda input: f.signbit(input), dtype="boolean", types=ORDERED)
+for _name, _alias in (("and", ()), ("or", ()), ("xor", ())):
+    pointwise(f"bitwise_{_name}(Tensor input, Tensor|Scalar other)",
+              (lambda n: lambda input, other: getattr(f, n)(input, other))(f"bitwise_{_name}"), dtype="integral", types="i", inplace=True)
+pointwise("_bitwise_not(Tensor input)", lambda input: f.bitwise_not(input), dtype="integral", types="i")
+pointwise("bitwise_left_shift(Tensor input, Tensor|Scalar other)", lambda input, other: f.lshift(input, other), dtype="integral",
+          types="i", inplace=True, aliases=("__lshift__",))
+pointwise("bitwise_right_shift(Tensor input, Tensor|Scalar other)", lambda input, other: f.rshift(input, other), dtype="integral",
+          types="i", inplace=True, aliases=("__rshift__",))
+pointwise("gcd(Tensor input, Tensor other)", lambda input, other: f.gcd(input, other), dtype="integral", types="i", inplace=True)
+pointwise("lcm(Tensor input, Tensor other)", lambda input, other: f.lcm(input, other), dtype="integral", types="i", inplace=True)
+
+# ---------------------------------------------------------------- choosing
+pointwise("_where(Tensor condition, Tensor|Scalar input, Tensor|Scalar other)", lambda condition, input, other: f.where(condition, input, other),
+          promote=("input", "other"), node="WhereBackward0",
+          vjp={"input": lambda grad, condition: f.where(condition, grad, grad * 0),
+               "other": lambda grad, condition: f.where(condition, grad * 0, grad)})
+# Where two operands are equal, each gets half of the gradient.
+pointwise("maximum(Tensor input, Tensor other)", lambda input, other: f.maximum(input, other), types=ORDERED, vjp_types=REAL,
+          vjp={"input": lambda grad, input, other: f.where(input == other, grad * 0.5, f.where(input < other, grad * 0, grad)),
+               "other": lambda grad, input, other: f.where(input == other, grad * 0.5, f.where(other < input, grad * 0, grad))})
+pointwise("minimum(Tensor input, Tensor other)", lambda input, other: f.minimum(input, other), types=ORDERED, vjp_types=REAL,
+          vjp={"input": lambda grad, input, other: f.where(input == other, grad * 0.5, f.where(input > other, grad * 0, grad)),
+               "other": lambda grad, input, other: f.where(input == other, grad * 0.5, f.where(other > input, grad * 0, grad))})
+pointwise("fmax(Tensor input, Tensor other)", lambda input, other: f.fmax(input, other), types=ORDERED, vjp_types=REAL,
+          vjp={"input": lambda grad, input, other: f.where((input >= other) | (other != other), grad, grad * 0),
+               "other": lambda grad, input, other: f.where((input >= other) | (other != other), grad * 0, grad)})
+pointwise("fmin(Tensor input, Tensor other)", lambda input, other: f.fmin(input, other), types=ORDERED, vjp_types=REAL,
+          vjp={"input": lambda grad, input, other: f.where((input <= other) | (other != other), grad, grad * 0),
+               "other": lambda grad, input, other: f.where((input <= other) | (other != other), grad * 0, grad)})
+pointwise("clamp_min(Tensor input, Tensor|Scalar min)", lambda input, min: f.maximum(input, min), types=ORDERED, vjp_types=REAL,
+          inplace=True, node="ClampMinBackward0",
+          vjp={"input": lambda grad, input, min: f.where(input >= min, grad, grad * 0),
+               "min": lambda grad, input, min: f.where(input < min, grad, grad * 0)})
+pointwise("clamp_max(Tensor input, Tensor|Scalar max)", lambda input, max: f.minimum(input, max), types=ORDERED, vjp_types=REAL,
+          inplace=True, node="ClampMaxBackward0",
+          vjp={"input": lambda grad, input, max: f.where(input <= max, grad, grad * 0),
+               "max": lambda grad, input, max: f.where(input > max, grad, grad * 0)})
+pointwise("_clamp_both(Tensor input, Tensor|Scalar min, Tensor|Scalar max)",
+          lambda input, min, max: f.minimum(f.maximum(input, min), max), types=ORDERED, vjp_types=REAL, inplace=True, node="ClampBackward1",
+          vjp={"input": lambda grad, input, min, max: f.where((input >= min) & (input <= max), grad, grad * 0),
+               "min": lambda grad, input, min, max: f.where((input < min) & (min < max), grad, grad * 0),
+               "max": lambda grad, input, min, max: f.where((input > max) | (max < min), grad, grad * 0)})
+
+# ---------------------------------------------------------------- rounding
+for _name in ("floor", "ceil", "trunc"):
+    pointwise(f"{_name}(Tensor input)", (lambda n: lambda input: getattr(f, n)(input))(_name), types=ORDERED, vjp_types=REAL,
+              inplace=True, aliases=("fix",) if _name == "trunc" else (), vjp={"input": lambda grad: grad * 0})
+pointwise("round(Tensor input)", lambda input: f.round(input), types=ORDERED, vjp_types=REAL, inplace=True, vjp={"input": lambda grad: grad * 0})
+pointwise("frac(Tensor input)", lambda input: input - f.trunc(input), types=REAL, inplace=True, vjp={"input": lambda grad: grad})
+
+# ---------------------------------------------------------------- elementary functions
+_LN2, _LN10 = 0.6931471805599453, 2.302585092994046
+
+
+def _elementary(name, derivative, types=FLOATING, aliases=(), formula=None, node=None):
+    """A function of one floating argument; `derivative` is its gradient rule."""
+    pointwise(f"{name}(Tensor input)", formula or (lambda input: getattr(f, name)(input)), dtype="floating", types=types,
+              inplace=True, aliases=aliases, node=node, vjp={"input": derivative})
+
+
+_elementary("exp", lambda grad, result: grad * f.conj(result))
+_elementary("exp2", lambda grad, result: grad * f.conj(result) * _LN2)
+_elementary("expm1", lambda grad, result: grad * (f.conj(result) + 1))
+_elementary("log", lambda grad, input: grad / f.conj(input))
+_elementary("log2", lambda grad, input: grad / (f.conj(input) * _LN2))
+_elementary("log10", lambda grad, input: grad / (f.conj(input) * _LN10))
+_elementary("log1p", lambda grad, input: grad / (f.conj(input) + 1))
+_elementary("sqrt", lambda grad, result: grad / (f.conj(result) * 2))
+_elementary("rsqrt", lambda grad, result: grad * f.conj(result * result * result) * -0.5)
+_elementary("sin", lambda grad, input: grad * f.conj(f.cos(input)))
+_elementary("cos", lambda grad, input: -grad * f.conj(f.sin(input)))
+_elementary("tan", lambda grad, result: grad * f.conj(result * result + 1))
+_elementary("asin", lambda grad, input: grad * f.conj(f.rsqrt(1 - input * input)), aliases=("arcsin",))
+_elementary("acos", lambda grad, input: -grad * f.conj(f.rsqrt(1 - input * input)), aliases=("arccos",))
+_elementary("atan", lambda grad, input: grad / f.conj(input * input + 1), aliases=("arctan",))
+_elementary("sinh", lambda grad, input: grad * f.conj(f.cosh(input)))
+_elementary("cosh", lambda grad, input: grad * f.conj(f.sinh(input)))
+_elementary("tanh", lambda grad, result: grad * f.conj(1 - result * result))
+_elementary("asinh", lambda grad, input: grad * f.conj(f.rsqrt(input * input + 1)), aliases=("arcsinh",))
+_elementary("acosh", lambda grad, input: grad * f.conj(f.rsqrt(input - 1) * f.rsqrt(input + 1)), aliases=("arccosh",))
+_elementary("atanh", lambda grad, input: grad / f.conj(1 - input * input), aliases=("arctanh",))
+_elementary("sigmoid", lambda grad, result: grad * f.conj((1 - result) * result))
+_elementary("erf", lambda grad, input: grad * f.exp(-(input * input)) * 1.1283791670955126, types=REAL)
+_elementary("erfc", lambda grad, input: grad * f.exp(-(input * input)) * -1.1283791670955126, types=REAL)
+_elementary("erfinv", lambda grad, result: grad * f.exp(result * result) * 0.886226925452758, types=REAL)
+_elementary("lgamma", lambda grad, input: grad * f.digamma(input), types=REAL)
+pointwise("digamma(Tensor input)", lambda input: f.digamma(input), dtype="floating", types=REAL, inplace=True)
+pointwise("atan2(Tensor input, Tensor other)", lambda input, other: f.atan2(input, other), dtype="floating", types=REAL, inplace=True,
+          aliases=("arctan2",),
+          vjp={"input": lambda grad, input, other: grad * other / (input * input + other * other),
+               "other": lambda grad, input, other: -grad * input / (input * input + other * other)})
+pointwise("hypot(Tensor input, Tensor other)", lambda input, other: f.hypot(input, other), types=REAL, inplace=True,
+          vjp={"input": lambda grad, input, result: grad * input / result, "other": lambda grad, other, result: grad * other / result})
+pointwise("copysign(Tensor input, Tensor|Scalar other)", lambda input, other: f.copysign(input, other), dtype="floating", types=REAL, inplace=True,
+          vjp={"input": lambda grad, input, other: f.where(input == 0, grad * 0, grad * f.copysign(f.sgn(input), input * other) * f.sgn(input) * f.sgn(input))})
+pointwise("nextafter(Tensor input, Tensor other)", lambda input, other: f.nextafter(input, other), types=REAL, inplace=True)
+pointwise("angle(Tensor input)", lambda input: f.angle(input), dtype="floating_real", types=FLOATING)
+pointwise("_conj_physical(Tensor input)", lambda input: f.conj(input), node="ConjBackward0", inplace=True, aliases=(), vjp={"input": lambda grad: f.conj(grad)})
+
+# ---------------------------------------------------------------- activations
+pointwise("relu(Tensor input)", lambda input: f.where(input > 0, input, f.where(input != input, input, input * 0)), types=ORDERED,
+          inplace=True, vjp_types=REAL, vjp={"input": lambda grad, result: f.where(result > 0, grad, grad * 0)})
+pointwise("nn.functional.silu(Tensor input)", lambda input: input * f.sigmoid(input), types=FLOATING, inplace=True, vjp_types=REAL,
+          vjp={"input": lambda grad, input: grad * f.sigmoid(input) * (1 + input * (1 - f.sigmoid(input)))})
+pointwise("nn.functional._gelu_erf(Tensor input)", lambda input: input * 0.5 * (1.0 + f.erf(input * 0.7071067811865476)), types=REAL, node="GeluBackward0",
+          vjp={"input": lambda grad, input: grad * (0.5 * (1.0 + f.erf(input * 0.7071067811865476)) + input * f.exp(input * input * -0.5) * 0.3989422804014327)})
+pointwise("nn.functional.softplus(Tensor input, Scalar beta=1, Scalar threshold=20)",
+          lambda input, beta, threshold: f.where(input * beta > threshold, input, f.log1p(f.exp(input * beta)) / beta), types=REAL,
+          vjp={"input": lambda grad, input, beta, threshold: f.where(input * beta > threshold, grad, grad * f.sigmoid(input * beta))})
+pointwise("nn.functional.leaky_relu(Tensor input, Scalar negative_slope=0.01)", lambda input, negative_slope: f.where(input > 0, input, input * negative_slope),
+          types=REAL, inplace=True, vjp={"input": lambda grad, input, negative_slope: f.where(input > 0, grad, grad * negative_slope)})
+pointwise("nn.functional.elu(Tensor input, Scalar alpha=1.0)", lambda input, alpha: f.where(input > 0, input, alpha * f.expm1(input)), types=REAL, inplace=True,
+          vjp={"input": lambda grad, input, alpha: f.where(input > 0, grad, grad * alpha * f.exp(input))})

@@ -1,0 +1,3 @@
+"""The package's printed name: "facula", or "torch" under the alias."""
+
+prefix = "facula"

@@ -1,0 +1,55 @@
+"""Facula: PyTorch's API, file formats and numbers on a lean native core."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+from ._native import core as _C
+
+dtype, device, layout, memory_format, Size = _C.dtype, _C.device, _C.layout, _C.memory_format, _C.Size
+for _name in ("uint8 int8 int16 int32 int64 float16 float32 float64 complex32 complex64 complex128 bool bfloat16 uint16 "
+              "uint32 uint64 strided sparse_coo sparse_csr sparse_csc sparse_bsr sparse_bsc contiguous_format channels_last "
+              "channels_last_3d preserve_format").split():
+    globals()[_name] = getattr(_C, _name)
+half, float, double, short, int, long = float16, float32, float64, int16, int32, int64  # noqa: F821, A001
+cfloat, cdouble, chalf = complex64, complex128, complex32  # noqa: F821
+from math import e, inf, nan, pi  # noqa: E402, F401
+
+newaxis = None
+from . import _callbacks  # noqa: E402, F401
+
+Tensor = _C.Tensor
+get_default_dtype, set_default_dtype = _C.get_default_dtype, _C.set_default_dtype
+is_grad_enabled, is_inference_mode_enabled = _C.is_grad_enabled, _C.is_inference_mode_enabled
+promote_types, get_num_threads, set_num_threads = _C.promote_types, _C.get_num_threads, _C.set_num_threads
+Generator = _C.Generator
+
+from . import ops as _ops  # noqa: E402
+
+globals().update(_ops.functions[""])
+from ._tensor import *  # noqa: E402, F403
+from ._globals import *  # noqa: E402, F403
+from .autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled  # noqa: E402, F401
+from . import autograd, fft, linalg, special  # noqa: E402, F401
+from .random import *  # noqa: E402, F403
+from . import random  # noqa: E402, F401
+from ._printing import set_printoptions  # noqa: E402, F401
+from . import nn, optim, utils  # noqa: E402, F401
+from .serialization import load, save  # noqa: E402, F401
+
+_LAZY = {"vision", "func", "jit", "onnx", "hub", "masked", "signal", "testing", "distributions", "compiler", "backends", "cuda",
+         "multiprocessing", "overrides", "return_types", "types", "storage", "profiler", "amp", "array_api", "mps", "version",
+         "torch_alias", "sparse", "library", "package", "quantization", "distributed"}
+
+
+def __getattr__(name):
+    if name in _LAZY:
+        import importlib
+
+        try:
+            return importlib.import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":
+                raise
+    raise AttributeError(f"module {_ops.display_name()!r} has no attribute {name!r}: Facula does not have it (yet); "
+                         "the README's status table lists what works")

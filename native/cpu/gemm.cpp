@@ -21,7 +21,7 @@ using namespace tile;
 constexpr int64_t kDepth = 256;              // of a block: kDepth x kCols of B stay in L1
 constexpr int64_t kPacked = int64_t(1) << 20;  // elements of B packed at a time
 constexpr int64_t kTaskWork = 150'000;       // flops that pay for handing out a task
-constexpr int64_t kSmall = 400'000;          // flops below which one thread is quickest
+constexpr int64_t kSmall = 300'000;          // flops below which one thread is quickest
 
 // Where finished tiles go and what is done to them on the way.
 template <class T>
@@ -33,35 +33,14 @@ struct Target {
   bool relu;
 };
 
-template <class T, int M, int V>
-inline __attribute__((always_inline)) void put(Vec<T> (&acc)[M][V], const Target<T>& to, int64_t i,
-                                               int64_t j, int64_t cols) {
-  constexpr int W = kLanes<T>;
+// Writes a finished tile (rows of `ld` elements) to its place.
+template <class T>
+void put_general(const T* tile, int64_t ld, const Target<T>& to, int64_t i, int64_t j, int64_t rows,
+                 int64_t cols) {
   T* c = to.c.data + i * to.c.row + j * to.c.col;
-  if (to.alpha != T(1)) {
-    for (auto& row : acc)
-      for (auto& v : row) v *= to.alpha;
-  }
-  if (to.c.col == 1 && cols == V * W) {
-    for (int r = 0; r < M; ++r, c += to.c.row) {
-      for (int s = 0; s < V; ++s) {
-        Vec<T> v = acc[r][s];
-        if (to.beta == T(1)) v += load(c + s * W);
-        else if (to.beta != T(0)) v += to.beta * load(c + s * W);
-        if (to.row_bias) v += to.row_bias[i + r];
-        if (to.col_bias) v += load(to.col_bias + j + s * W);
-        if (to.relu) v = v < T(0) ? Vec<T>{} : v;
-        store(c + s * W, v);
-      }
-    }
-    return;
-  }
-  T tile[M][V * W];
-  for (int r = 0; r < M; ++r)
-    for (int s = 0; s < V; ++s) store(&tile[r][s * W], acc[r][s]);
-  const auto element = [&](int r, int64_t s) {
+  const auto element = [&](int64_t r, int64_t s) {
     T& x = c[r * to.c.row + s * to.c.col];
-    T v = tile[r][s];
+    T v = to.alpha * tile[r * ld + s];
     if (to.beta != T(0)) v += to.beta * x;
     if (to.row_bias) v += to.row_bias[i + r];
     if (to.col_bias) v += to.col_bias[j + s];
@@ -69,19 +48,48 @@ inline __attribute__((always_inline)) void put(Vec<T> (&acc)[M][V], const Target
   };
   if (to.c.row == 1) {
     for (int64_t s = 0; s < cols; ++s)
-      for (int r = 0; r < M; ++r) element(r, s);
+      for (int64_t r = 0; r < rows; ++r) element(r, s);
   } else {
-    for (int r = 0; r < M; ++r)
+    for (int64_t r = 0; r < rows; ++r)
       for (int64_t s = 0; s < cols; ++s) element(r, s);
+  }
+}
+
+template <class T, int V>
+void put(const T* tile, const Target<T>& to, int64_t i, int64_t j, int64_t rows, int64_t cols) {
+  constexpr int W = kLanes<T>;
+  if (to.c.col != 1 || cols != V * W) return put_general(tile, V * W, to, i, j, rows, cols);
+  T* c = to.c.data + i * to.c.row + j;
+  const bool add = to.beta != T(0);
+  for (int64_t r = 0; r < rows; ++r, c += to.c.row, tile += V * W) {
+#pragma GCC unroll 2
+    for (int s = 0; s < V; ++s) {
+      Vec<T> v = load(tile + s * W) * to.alpha;
+      if (add) v += to.beta * load(c + s * W);
+      if (to.row_bias) v += to.row_bias[i + r];
+      if (to.col_bias) v += load(to.col_bias + j + s * W);
+      if (to.relu) v = v < T(0) ? Vec<T>{} : v;
+      store(c + s * W, v);
+    }
   }
 }
 
 template <class T, int M, int V>
 void run_tile(int64_t k, const T* a, int64_t row, int64_t step, const T* b, int64_t ldb,
               const Target<T>& to, int64_t i, int64_t j, int64_t cols) {
-  Vec<T> acc[M][V] = {};
+  constexpr int W = kLanes<T>;
+  Vec<T> acc[M][V];
+#pragma GCC unroll 16
+  for (int r = 0; r < M; ++r)
+#pragma GCC unroll 2
+    for (int s = 0; s < V; ++s) acc[r][s] = Vec<T>{};
   multiply<T, M, V>(k, a, row, step, b, ldb, acc);
-  put<T, M, V>(acc, to, i, j, cols);
+  alignas(kBytes) T tile[M * V * W];
+#pragma GCC unroll 16
+  for (int r = 0; r < M; ++r)
+#pragma GCC unroll 2
+    for (int s = 0; s < V; ++s) store(tile + (r * V + s) * W, acc[r][s]);
+  put<T, V>(tile, to, i, j, M, cols);
 }
 
 template <class T>
@@ -323,6 +331,72 @@ void run_deep(const Problem<S>& x) {
   }
 }
 
+// A matrix times a vector: memory sets the pace, so nothing is packed.
+template <class S>
+void run_vector(const Problem<S>& x) {  // n == 1
+  using T = Compute<S>;
+  constexpr int W = kLanes<T>, kAcross = 8;
+  const T* v;
+  if constexpr (std::is_same_v<S, T>) v = x.b.row == 1 ? x.b.data : nullptr;
+  else v = nullptr;
+  if (!v) {
+    T* copy = right_scratch.get<T>(x.k);
+    for (int64_t p = 0; p < x.k; ++p) copy[p] = T(x.b.data[p * x.b.row]);
+    v = copy;
+  }
+  const auto finish = [&](int64_t i, T sum) {
+    S& to = x.c.data[i * x.c.row];
+    sum *= x.alpha;
+    if (x.beta != T(0)) sum += x.beta * T(to);
+    if (x.row_bias) sum += T(x.row_bias[i]);
+    if (x.col_bias) sum += T(x.col_bias[0]);
+    to = S(x.relu && sum < T(0) ? T(0) : sum);
+  };
+  const auto dots = [&]<int M>(int64_t i) {
+    Vec<T> acc[M] = {};
+    int64_t p = 0;
+    const S* a = x.a.data + i * x.a.row;
+    for (; p + W <= x.k; p += W) {
+      const Vec<T> right = load(v + p);
+#pragma GCC unroll 4
+      for (int r = 0; r < M; ++r) acc[r] += load_as(a + r * x.a.row + p) * right;
+    }
+    for (int r = 0; r < M; ++r) {
+      T sum = 0;
+      for (int l = 0; l < W; ++l) sum += acc[r][l];
+      for (int64_t q = p; q < x.k; ++q) sum += T(a[r * x.a.row + q]) * v[q];
+      finish(i + r, sum);
+    }
+  };
+  const auto columns = [&]<int M>(int64_t i) {
+    Vec<T> acc[M] = {};
+    const S* a = x.a.data + i;
+    for (int64_t p = 0; p < x.k; ++p, a += x.a.col) {
+#pragma GCC unroll 8
+      for (int r = 0; r < M; ++r) acc[r] += load_as(a + r * W) * v[p];
+    }
+    for (int r = 0; r < M; ++r)
+      for (int l = 0; l < W; ++l) finish(i + r * W + l, acc[r][l]);
+  };
+  const int64_t grain = round_up(std::max<int64_t>(1, 65536 / x.k), kAcross * W);
+  parallel_for(x.m, grain, [&](int64_t i, int64_t end) {
+    if (x.a.col == 1) {
+      for (; i + 4 <= end; i += 4) dots.template operator()<4>(i);
+      for (; i < end; ++i) dots.template operator()<1>(i);
+      return;
+    }
+    if (x.a.row == 1) {
+      for (; i + kAcross * W <= end; i += kAcross * W) columns.template operator()<kAcross>(i);
+      for (; i + W <= end; i += W) columns.template operator()<1>(i);
+    }
+    for (; i < end; ++i) {
+      T sum = 0;
+      for (int64_t p = 0; p < x.k; ++p) sum += T(x.a.data[i * x.a.row + p * x.a.col]) * v[p];
+      finish(i, sum);
+    }
+  });
+}
+
 template <class S, class T>
 void scale(int64_t m, int64_t n, T beta, Strided<S> c, const Epilogue<S>& e) {
   for (int64_t i = 0; i < m; ++i) {
@@ -399,7 +473,9 @@ void gemm(int64_t m, int64_t n, int64_t k, typename ScaleOf<S>::type alpha, Stri
     integer_product(m, n, k, alpha, a, b, beta, c);
   } else {
     Problem<S> x{m, n, k, alpha, beta, a, b, c, e.row_bias, e.col_bias, e.relu, false, false};
-    if (k >= 2 * kSlice && m * n <= 4096) run_deep(x);
+    if (m == 1) swap_roles(x);
+    if (x.n == 1 && k < 4 * kSlice) run_vector(x);
+    else if (k >= 2 * kSlice && m * n <= 4096) run_deep(x);
     else run(x);
   }
 }

@@ -95,6 +95,18 @@ def rebase_view(base, view, node):
     base._set_history(slices, 0)
 
 
+def node_register_hook(node, hook):
+    from .autograd.graph import RemovableHandle
+
+    return RemovableHandle.add(node._post_hooks, hook)
+
+
+def node_register_prehook(node, hook):
+    from .autograd.graph import RemovableHandle
+
+    return RemovableHandle.add(node._pre_hooks, hook)
+
+
 def note_anomaly(node):
     import traceback
 

@@ -40,23 +40,6 @@ class RemovableHandle:
         self.remove()
 
 
-def _register_hook(self, hook):
-    """Calls hook(grad_inputs, grad_outputs) after the node ran."""
-    return RemovableHandle.add(self._post_hooks, hook)
-
-
-def _register_prehook(self, hook):
-    """Calls hook(grad_outputs) before the node runs."""
-    return RemovableHandle.add(self._pre_hooks, hook)
-
-
-class _Hooks:
-    """Attribute that makes methods of C-level nodes available to all of them."""
-
-
-Node_methods = {"register_hook": _register_hook, "register_prehook": _register_prehook}
-
-
 def get_gradient_edge(tensor):
     """Where gradients of this tensor enter the graph."""
     if not tensor.requires_grad:

@@ -186,14 +186,20 @@ PyObject* node_released(PyObject* o, void*) { return PyBool_FromLong(node_of(o)-
 PyObject* node_apply(PyObject* o, PyObject* grads) { return node_call(o, grads, nullptr); }
 PyObject* node_release(PyObject* o, PyObject*) { release_saved(*node_of(o)); Py_RETURN_NONE; }
 
+PyObject* node_register_hook(PyObject* o, PyObject* hook) { return PyObject_CallFunctionObjArgs(callback("node_register_hook"), o, hook, nullptr); }
+PyObject* node_register_prehook(PyObject* o, PyObject* hook) { return PyObject_CallFunctionObjArgs(callback("node_register_prehook"), o, hook, nullptr); }
+
 PyGetSetDef node_getset[] = {
     {"next_functions", node_next_functions, nullptr, "The nodes that gradients go to next.", nullptr},
     {"variable", node_variable, nullptr, "The leaf that an AccumulateGrad node adds to.", nullptr},
     {"_released", node_released, nullptr, "", nullptr},
     {"_pre_hooks", node_hooks_get<&Node::pre_hooks>, nullptr, "", nullptr},
     {"_post_hooks", node_hooks_get<&Node::post_hooks>, nullptr, "", nullptr},
+    {"metadata", PyObject_GenericGetDict, nullptr, "Notes attached to the node.", nullptr},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, "", nullptr}, {}};
 PyMethodDef node_methods[] = {{"name", node_name, METH_NOARGS, "The node's name."},
+                              {"register_hook", node_register_hook, METH_O, "Calls hook(grad_inputs, grad_outputs) after the node ran."},
+                              {"register_prehook", node_register_prehook, METH_O, "Calls hook(grad_outputs) before the node runs."},
                               {"_sequence_nr", node_sequence, METH_NOARGS, ""},
                               {"_slot_hooks", node_slot_hooks, METH_O, ""},
                               {"_set_next", node_set_next, METH_O, ""},

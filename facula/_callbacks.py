@@ -56,7 +56,7 @@ _view_nodes: dict[str, type] = {}
 def basic_view_node(x, view, name):
     kind = _view_nodes.get(name)
     if kind is None:
-        kind = _view_nodes[name] = type(name, (StridedViewNode,), {"__module__": "torch.autograd"})
+        kind = _view_nodes[name] = type(name, (StridedViewNode,), {"__module__": "builtins"})
     node = kind()
     node._set_next((x,))
     node.source, node.view = _geometry(x), _geometry(view)
@@ -82,7 +82,7 @@ class CopySlices(Node):
         return (strided_replace(grad, first, self.source, self.view), *inner[1:])
 
 
-CopySlices.__module__ = "torch.autograd"
+CopySlices.__module__ = "builtins"
 
 
 def rebase_view(base, view, node):

@@ -267,8 +267,7 @@ for _name, _dtype in {"float": "float32", "double": "float64", "half": "float16"
     _cast(_name, getattr(core, _dtype))
 
 
-@_method
-def type(self, dtype=None, non_blocking=False):
+def _tensor_type(self, dtype=None, non_blocking=False):
     """The name of the tensor's type, or the tensor as another type."""
     kinds = {"float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "int64": "Long", "int32": "Int",
              "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool", "complex64": "ComplexFloat", "complex128": "ComplexDouble"}
@@ -280,6 +279,9 @@ def type(self, dtype=None, non_blocking=False):
     elif not isinstance(dtype, core.dtype):
         dtype = getattr(dtype, "_legacy_dtype", dtype)
     return self.to(dtype)
+
+
+core.attach("type", _tensor_type)
 
 
 @_method
@@ -393,7 +395,7 @@ def typename(obj):
     """The full name of an object's type."""
     if isinstance(obj, Tensor):
         return obj.type()
-    kind = obj.__class__ if not isinstance(obj, __builtins__["type"] if isinstance(__builtins__, dict) else object.__class__) else obj
+    kind = obj if isinstance(obj, type) else type(obj)
     module = kind.__module__
     return kind.__qualname__ if module in (None, "builtins") else f"{module}.{kind.__qualname__}"
 

@@ -98,7 +98,8 @@ class Run {
   void mark_needed() {
     if (accumulate_) return;
     for (auto& [n, t] : tasks_) t.needed = false;
-    std::sort(order_.begin(), order_.end(), [](Node* a, Node* b) { return a->sequence < b->sequence; });
+    auto depth = [](Node* n) { return n->variable ? 0 : n->sequence + 1; };  // leaves run early but stand last
+    std::sort(order_.begin(), order_.end(), [&](Node* a, Node* b) { return depth(a) < depth(b); });
     std::unordered_map<Node*, bool> captured;
     for (auto& c : *captures_) captured[c.edge.node.get()] = true;
     for (Node* n : order_) {  // inputs come before outputs

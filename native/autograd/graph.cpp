@@ -282,7 +282,7 @@ PyTypeObject* node_type(const std::string& name) {
   static std::map<std::string, PyTypeObject*> types;
   auto& at = types[name];
   if (!at) {
-    Py made = checked(PyObject_CallFunction((PyObject*)&PyType_Type, "s(O){s:s}", name.c_str(), &NodeType, "__module__", "torch.autograd"));
+    Py made = checked(PyObject_CallFunction((PyObject*)&PyType_Type, "s(O){s:s}", name.c_str(), &NodeType, "__module__", "builtins"));
     at = reinterpret_cast<PyTypeObject*>(made.release());
   }
   return at;

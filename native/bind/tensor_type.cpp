@@ -110,7 +110,6 @@ PyObject* get_ndim(PyObject* o, void*) {
 PyObject* get_dtype(PyObject* o, void*) { return Py_NewRef(dtype_object(tensor_of(o)->dtype)); }
 PyObject* get_device(PyObject* o, void*) { return device_object(tensor_of(o)->device); }
 PyObject* get_layout(PyObject*, void*) { return Py_NewRef(strided_layout()); }
-PyObject* get_flag(PyObject* o, void* bit) { return PyBool_FromLong((tensor_of(o)->flags & uint32_t(intptr_t(bit))) != 0); }
 PyObject* get_version(PyObject* o, void*) { return PyLong_FromUnsignedLong(tensor_of(o)->storage ? tensor_of(o)->storage->version : 0); }
 PyObject* get_is_leaf(PyObject* o, void*) { return PyBool_FromLong(is_leaf(as_tensor(o))); }
 PyObject* get_output_nr(PyObject* o, void*) {
@@ -437,7 +436,7 @@ PyObject* make_subclass(PyTypeObject* type, const Tensor& from, bool requires_gr
   t->sizes = from.sizes();
   t->strides = from.strides();
   t->storage = from->storage;
-  t->flags = uint32_t(overrides ? kSubclass : 0) | uint32_t(requires_grad ? kRequiresGrad : 0) | (from->flags & (kBatched | kDual | kOther));
+  t->flags = (overrides ? uint32_t(kSubclass) : 0u) | (requires_grad ? uint32_t(kRequiresGrad) : 0u) | (from->flags & (kBatched | kDual | kOther));
   return o;
 }
 

@@ -97,9 +97,10 @@ class _Functions:
         return facula.where(condition, x, y)
 
     @staticmethod
-    def mask(x, condition):
-        """x where the condition holds, else 0."""
-        return _Functions.where(condition, x, 0.0) if isinstance(condition, Symbol) else x * condition
+    def conj(x):
+        if isinstance(x, Symbol):
+            return symbol_call("conj", x)
+        return x.conj() if hasattr(x, "dtype") and x.dtype.is_complex else x
 
 
 f = _Functions()

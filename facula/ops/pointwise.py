@@ -8,10 +8,15 @@ FLOATING = "fdcz"
 ORDERED = "fdi"
 
 # ---------------------------------------------------------------- arithmetic
-pointwise("add(Tensor input, Tensor|Scalar other, *, Scalar alpha=1)",
+# Without alpha there is one operand less to feed: the common call has an overload of its own.
+pointwise("add(Tensor input, Tensor|Scalar other)", lambda input, other: input + other, inplace=True,
+          vjp={"input": lambda grad: grad, "other": lambda grad: grad})
+pointwise("add(Tensor input, Tensor|Scalar other, *, Scalar alpha)",
           lambda input, other, alpha: input + alpha * other, inplace=True,
           vjp={"input": lambda grad: grad, "other": lambda grad, alpha: grad * f.conj(alpha)})
-pointwise("sub(Tensor input, Tensor|Scalar other, *, Scalar alpha=1)",
+pointwise("sub(Tensor input, Tensor|Scalar other)", lambda input, other: input - other, inplace=True, aliases=("subtract",),
+          vjp={"input": lambda grad: grad, "other": lambda grad: -grad})
+pointwise("sub(Tensor input, Tensor|Scalar other, *, Scalar alpha)",
           lambda input, other, alpha: input - alpha * other, inplace=True, aliases=("subtract",),
           vjp={"input": lambda grad: grad, "other": lambda grad, alpha: -grad * f.conj(alpha)})
 pointwise("rsub(Tensor input, Tensor|Scalar other, *, Scalar alpha=1)",

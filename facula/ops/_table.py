@@ -100,8 +100,17 @@ class Entry:
     def _rule(self, key, rule):
         inputs = [self.index(k.strip()) for k in key.split(",")]
         names = rule.__code__.co_varnames[: rule.__code__.co_argcount]
-        arguments = [_SPECIAL[n] if n in _SPECIAL else self.index(n) for n in names]
+        arguments = [self._argument(n) for n in names]
         return inputs, "," in key, rule, arguments, self._fused(key)
+
+    def _argument(self, name):
+        """A rule's parameter: what is saved for it."""
+        if name in _SPECIAL:
+            return _SPECIAL[name]
+        for suffix, first in (("_shape", -100), ("_geometry", -200)):  # of an input, without keeping the input
+            if name.endswith(suffix) and any(p[0] == name.removesuffix(suffix) for p in self.params):
+                return first - self.index(name.removesuffix(suffix))
+        return self.index(name)
 
     def _fused(self, key):
         return None

@@ -243,8 +243,10 @@ PyObject* run_general(const Overload& op, PyObject* const* slots, Variant varian
   }
   if (op.view) {
     Tensor base(tensor_of(slots[0]));
+    if (out.size() == 1 && out[0].is(base)) return give(out[0]);  // contiguous() with nothing to do
     if (modes.grad && !modes.inference)
       for (auto& v : out) {
+        if (!(v->storage == base->storage)) continue;  // reshape() had to copy
         auto& meta = autograd_of(v);
         meta.base = base->autograd && base->autograd->base ? base->autograd->base : base;
         meta.base_version = v->storage->version;

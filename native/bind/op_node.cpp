@@ -217,6 +217,22 @@ bool any_requires_grad(const Overload& op, PyObject* const* slots) {
   return false;
 }
 
+// Sizes, or also strides and offset, of a tensor or of each of a list.
+Py geometry(PyObject* o, bool strides) {
+  if (!is_tensor(o)) {
+    if (o == Py_None) return Py::borrow(o);
+    Py list = checked(PyList_New(PySequence_Fast_GET_SIZE(o)));
+    for (Py_ssize_t k = 0; k < PyList_GET_SIZE(list.get()); ++k)
+      PyList_SET_ITEM(list.get(), k, geometry(PySequence_Fast_GET_ITEM(o, k), strides).release());
+    return list;
+  }
+  if (!strides && (tensor_of(o)->flags & kBatched)) return checked(PyObject_GetAttrString(o, "shape"));
+  Py sizes = checked(size_object(tensor_of(o)->sizes));
+  if (!strides) return sizes;
+  Py steps = checked(size_object(tensor_of(o)->strides));
+  return checked(Py_BuildValue("(OOL)", sizes.get(), steps.get(), (long long)tensor_of(o)->offset));
+}
+
 void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor>& results, bool in_place) {
   bool inexact = false;
   for (auto& r : results) inexact = inexact || (r && is_inexact(r.dtype()));
@@ -249,6 +265,11 @@ void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor
     for (int a : rule.arguments) {
       if (a >= 0) wanted |= uint64_t(1) << a;
       else if (a == kResult || a == kResults) save_results = true;
+      else if (a <= kShapeOf && !find_saved(*state, a)) {
+        SavedArgument& s = state->args.emplace_back();
+        s.param = a;
+        s.object = geometry(slots[a <= kGeometryOf ? kGeometryOf - a : kShapeOf - a], a <= kGeometryOf);
+      }
     }
   }
   for (size_t i = 0; i < op.params.size(); ++i) {

@@ -162,6 +162,12 @@ decltype(auto) for_inexact(DType t, std::string_view op, Body&& body) {
     default: not_implemented_for(op, t);
   }
 }
+// The ordered compute types: what extrema and comparisons work on.
+template <class Body>
+decltype(auto) for_ordered(DType t, std::string_view op, Body&& body) {
+  if (t == DType::int64) return body.template operator()<int64_t>();
+  return for_floating(t, op, std::forward<Body>(body));
+}
 // The five compute types that every dtype can be widened to (see `compute_dtype`).
 template <class Body>
 decltype(auto) for_compute(DType t, std::string_view op, Body&& body) {

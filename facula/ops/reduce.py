@@ -1,0 +1,289 @@
+"""Reductions and what is made of them."""
+
+from __future__ import annotations
+
+import facula
+
+from ._table import composite, op
+
+
+def _dims(dim, ndim):
+    if dim is None or (isinstance(dim, (tuple, list)) and not dim):
+        return list(range(ndim))
+    return [d % ndim if ndim else 0 for d in ([dim] if isinstance(dim, int) else dim)]
+
+
+def unreduce(x, like, dim, keepdim):
+    """A reduction's result (or gradient), with the reduced dimensions back as size 1."""
+    if keepdim or like.dim() == 0:
+        return x
+    if dim is None or (isinstance(dim, (tuple, list)) and not dim):
+        return x.reshape([1] * like.dim())
+    for d in sorted(_dims(dim, like.dim())):
+        x = x.unsqueeze(d)
+    return x
+
+
+def _spread(grad, input, dim, keepdim):
+    return unreduce(grad, input, dim, keepdim).expand(input.shape)
+
+
+def _count(input, dim):
+    n = 1
+    for d in _dims(dim, input.dim()):
+        n *= input.shape[d] if input.dim() else 1
+    return n
+
+
+_SUM = {"input": lambda grad, input, dim, keepdim: _spread(grad, input, dim, keepdim)}
+op("sum(Tensor input, *, dtype? dtype=None)", kernel="reduce.sum_all", node="SumBackward0", vjp={"input": lambda grad, input: grad.expand(input.shape)})
+op("sum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None)", kernel="reduce.sum", node="SumBackward1", vjp=_SUM)
+op("mean(Tensor input, *, dtype? dtype=None)", kernel="reduce.mean_all", node="MeanBackward0",
+   vjp={"input": lambda grad, input: grad.expand(input.shape) / max(input.numel(), 1)})
+op("mean(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None)", kernel="reduce.mean", node="MeanBackward1",
+   vjp={"input": lambda grad, input, dim, keepdim: _spread(grad, input, dim, keepdim) / max(_count(input, dim), 1)})
+
+
+def _prod_gradient(grad, input, dim):
+    """Products of all the others: exclusive products from both sides, safe with zeros."""
+    ones = facula.ones_like(input.narrow(dim, 0, 1))
+    n = input.shape[dim]
+    left = facula.cat([ones, input.narrow(dim, 0, n - 1)], dim).cumprod(dim)
+    right = facula.cat([ones, input.flip(dim).narrow(dim, 0, n - 1)], dim).cumprod(dim).flip(dim)
+    return grad * (left * right).conj()
+
+
+op("prod(Tensor input, *, dtype? dtype=None)", kernel="reduce.prod_all", node="ProdBackward0",
+   vjp={"input": lambda grad, input: _prod_gradient(grad, input.reshape(-1), 0).reshape(input.shape) if input.numel() else facula.zeros_like(input)})
+op("prod(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None)", kernel="reduce.prod_dim", node="ProdBackward1",
+   vjp={"input": lambda grad, input, dim, keepdim: _prod_gradient(unreduce(grad, input, dim, keepdim), input, dim % max(input.dim(), 1))
+        if input.dim() else grad})
+
+
+def _extreme_gradient(grad, input, result, dim, keepdim):
+    mask = input == unreduce(result, input, dim, keepdim)
+    count = mask.sum(_dims(dim, input.dim()), keepdim=True) if input.dim() else 1
+    return mask * (unreduce(grad, input, dim, keepdim) / count)
+
+
+for _name in ("amax", "amin"):
+    op(f"{_name}(Tensor input, int[1] dim=(), bool keepdim=False)", kernel=f"reduce.{_name}", vjp={"input": _extreme_gradient})
+
+
+def _at_index(grads, input, results, dim, keepdim):
+    grad = grads[0]
+    if grad is None:
+        return None
+    if input.dim() == 0:
+        return grad
+    index = results[1]
+    if not keepdim:
+        grad, index = grad.unsqueeze(dim), index.unsqueeze(dim)
+    return facula.zeros(input.shape, dtype=grad.dtype, device=grad.device).scatter(dim, index, grad)
+
+
+for _name in ("max", "min"):
+    _kernel = "reduce.amax" if _name == "max" else "reduce.amin"
+    op(f"{_name}(Tensor input)", kernel=_kernel + "_all", node=f"{_name.title()}Backward1",
+       vjp={"input": lambda grad, input, result: _extreme_gradient(grad, input, result, None, False)})
+    op(f"{_name}(Tensor input, int dim, bool keepdim=False) -> (values, indices)", kernel=f"reduce.{_name}_dim", node=f"{_name.title()}Backward0",
+       vjp={"input": _at_index})
+op("argmax(Tensor input, int? dim=None, bool keepdim=False)", kernel="reduce.argmax")
+op("argmin(Tensor input, int? dim=None, bool keepdim=False)", kernel="reduce.argmin")
+for _name in ("any", "all"):
+    op(f"{_name}(Tensor input)", kernel=f"reduce.{_name}_everything")
+    op(f"{_name}(Tensor input, int[1]? dim, bool keepdim=False)", kernel=f"reduce.{_name}")
+op("_var_mean(Tensor input, int[1]? dim=None, Scalar? correction=1, bool keepdim=False) -> (_, _)", kernel="reduce.var_mean", method=False, node="VarBackward0",
+   vjp={"input": lambda grads, input, results, dim, correction, keepdim: _var_gradient(grads, input, dim, correction, keepdim)})
+
+
+def _var_gradient(grads, input, dim, correction, keepdim):
+    n = _count(input, dim)
+    total = None
+    if grads[0] is not None:
+        mean = input.mean(_dims(dim, input.dim()), keepdim=True) if input.dim() else input
+        total = unreduce(grads[0], input, dim, keepdim) * (input - mean) * (2.0 / max(n - (1 if correction is None else correction), 0) if n > (1 if correction is None else correction) else float("nan"))
+    if grads[1] is not None:
+        part = _spread(grads[1], input, dim, keepdim) / max(n, 1)
+        total = part if total is None else total + part
+    return total
+
+
+def _correction(unbiased, correction):
+    if unbiased is not None:
+        return 1 if unbiased else 0
+    return 1 if correction is None else correction
+
+
+def _spread_function(name, pick):
+    def function(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+        if isinstance(dim, bool):
+            dim, unbiased = None, dim
+        return pick(facula._var_mean(input, dim, _correction(unbiased, correction), keepdim))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"The {name.replace('_', ' and ').replace('var', 'variance').replace('std', 'standard deviation')} over the given dimensions."
+    composite(name, method=name in ("var", "std"))(function)
+
+
+_spread_function("var", lambda vm: vm[0])
+_spread_function("std", lambda vm: vm[0].sqrt())
+_spread_function("var_mean", tuple)
+_spread_function("std_mean", lambda vm: (vm[0].sqrt(), vm[1]))
+
+
+def _reverse_cumsum(grad, dim):
+    return grad.flip(dim).cumsum(dim).flip(dim) if grad.dim() else grad
+
+
+op("cumsum(Tensor input, int dim, *, dtype? dtype=None)", kernel="reduce.cumsum", inplace=True, vjp={"input": lambda grad, dim: _reverse_cumsum(grad, dim)})
+
+
+def _cumprod_gradient(grad, input, result, dim):
+    if input.dim() == 0:
+        return grad
+    safe = input != 0
+    if bool(safe.all()) and not (facula.is_grad_enabled() and input.requires_grad):
+        return _reverse_cumsum(grad * result.conj(), dim) / input.conj()
+    # With zeros: every partial product is differentiated by itself.
+    n, total = input.shape[dim], 0
+    for k in range(n):
+        head = input.narrow(dim, 0, k + 1)
+        g = _prod_gradient(grad.narrow(dim, k, 1), head, dim)
+        pad = list(input.shape)
+        pad[dim] = n - k - 1
+        total = total + facula.cat([g, facula.zeros(pad, dtype=g.dtype, device=g.device)], dim)
+    return total
+
+
+op("cumprod(Tensor input, int dim, *, dtype? dtype=None)", kernel="reduce.cumprod", inplace=True,
+   vjp={"input": lambda grad, input, result, dim: _cumprod_gradient(grad, input, result, dim % max(input.dim(), 1))})
+
+
+@composite("logsumexp")
+def logsumexp(input, dim, keepdim=False):
+    """log(sum(exp(input))) over the given dimensions, without overflow."""
+    if not (input.dtype.is_floating_point or input.dtype.is_complex):
+        input = input.to(facula.get_default_dtype())
+    dims = _dims(dim, input.dim())
+    if input.numel() == 0:
+        return input.exp().sum(dims, keepdim).log()
+    top = (input.real if input.dtype.is_complex else input).amax(dims, keepdim=True).detach()
+    top = facula.where(top.abs() == float("inf"), facula.zeros_like(top), top)
+    out = (input - top).exp().sum(dims, keepdim).log()
+    return out + (top if keepdim else top.reshape(out.shape))
+
+
+@composite("count_nonzero")
+def count_nonzero(input, dim=None):
+    """How many elements are not zero."""
+    return (input != 0).sum(_dims(dim, input.dim()))
+
+
+@composite("nansum")
+def nansum(input, dim=None, keepdim=False, *, dtype=None):
+    """The sum, NaN counted as 0."""
+    return facula.where(facula.isnan(input), facula.zeros_like(input), input).sum(dim, keepdim, dtype=dtype)
+
+
+@composite("nanmean")
+def nanmean(input, dim=None, keepdim=False, *, dtype=None):
+    """The mean of what is not NaN."""
+    return facula.nansum(input, dim, keepdim, dtype=dtype) / (~facula.isnan(input)).sum(dim, keepdim)
+
+
+@composite("aminmax")
+def aminmax(input, *, dim=None, keepdim=False):
+    """The smallest and the largest element."""
+    from .._return_types import named_result
+
+    dims = () if dim is None else (dim,)
+    return named_result("aminmax", ["min", "max"])((input.amin(dims, keepdim), input.amax(dims, keepdim)))
+
+
+@composite("linalg.vector_norm")
+def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
+    """The vector norm of any order over the given dimensions."""
+    if dtype is not None:
+        x = x.to(dtype)
+    if not (x.dtype.is_floating_point or x.dtype.is_complex):
+        raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}")
+    dims = _dims(dim, x.dim())
+    a = x.abs()
+    if ord == 2:
+        return (x * x.conj()).real.sum(dims, keepdim).sqrt() if x.dtype.is_complex else facula._norm2(x, dims, keepdim)
+    if ord == float("inf"):
+        return a.amax(dims, keepdim)
+    if ord == float("-inf"):
+        return a.amin(dims, keepdim)
+    if ord == 0:
+        return (a != 0).sum(dims, keepdim).to(a.dtype)
+    if ord == 1:
+        return a.sum(dims, keepdim)
+    return a.pow(ord).sum(dims, keepdim).pow(1.0 / ord)
+
+
+@composite("_norm2", method=False)
+def _norm2(x, dims, keepdim):
+    out = (x.detach() * x.detach()).sum(dims, keepdim).sqrt()
+    if not (facula.is_grad_enabled() and x.requires_grad):
+        return out
+    # The root has no slope at 0; its gradient is taken as 0 there.
+    square = (x * x).sum(dims, keepdim)
+    zero = square == 0
+    return facula.where(zero, square, facula.where(zero, facula.ones_like(square), square).sqrt())
+
+
+@composite("norm")
+def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
+    """The matrix or vector norm (old name)."""
+    if p in ("fro", None):
+        p = 2
+    if p == "nuc":
+        return facula.linalg.matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim)
+    result = vector_norm(input, p, dim, keepdim, dtype=dtype)
+    return result if out is None else out.resize_(result.shape).copy_(result)
+
+
+@composite("dist")
+def dist(input, other, p=2):
+    """The p-norm of the difference."""
+    return facula.norm(input - other, p)
+
+
+@composite("equal")
+def equal(input, other):
+    """Whether both have the same size and elements."""
+    if input.shape != other.shape:
+        return False
+    return bool((input == other).all())
+
+
+@composite("isclose")
+def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
+    """Elementwise |input - other| <= atol + rtol |other|."""
+    if input.dtype != other.dtype:
+        raise RuntimeError(f"{input.dtype} did not match {other.dtype}")
+    close = input == other
+    if equal_nan and (input.dtype.is_floating_point or input.dtype.is_complex):
+        close = close | (facula.isnan(input) & facula.isnan(other))
+    if not (input.dtype.is_floating_point or input.dtype.is_complex):
+        if rtol == 0 and atol == 0:
+            return close
+        input, other = input.to(facula.float64), other.to(facula.float64)
+    gap = (input - other).abs()
+    return close | ((gap <= atol + (rtol * other).abs()) & (gap != float("inf")))
+
+
+@composite("allclose")
+def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
+    """Whether all elements are close (see `isclose`)."""
+    return bool(facula.isclose(input, other, rtol, atol, equal_nan).all())
+
+
+@composite("sum_to_size", function=False)
+def sum_to_size(self, *size):
+    """Sums broadcast dimensions away."""
+    from .._callbacks import sum_to_size as reduce
+
+    return reduce(self, tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size)

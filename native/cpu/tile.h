@@ -1,11 +1,13 @@
 // Register tiles: vectors of the level's width, transposed loads, and the micro-kernel that
 // matrix products and convolutions share.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <new>
+#include <utility>
 
-#include "tensor/dtype.h"
+#include "cpu/gemm.h"
 
 namespace facula::tile {
 
@@ -136,6 +138,85 @@ void pack(T* to, const S* from, int64_t lane, int64_t step, int64_t width, int64
     for (int64_t j = width; j < ld; ++j) to[j] = 0;
   }
 }
+
+// Where finished tiles go and what is done to them on the way.
+template <class T>
+struct Target {
+  Strided<T> c;
+  T alpha, beta;
+  const T* row_bias;
+  const T* col_bias;
+  bool relu;
+};
+
+// Writes a finished tile (rows of `ld` elements) to its place.
+template <class T>
+void put_general(const T* tile, int64_t ld, const Target<T>& to, int64_t i, int64_t j, int64_t rows,
+                 int64_t cols) {
+  T* c = to.c.data + i * to.c.row + j * to.c.col;
+  const auto element = [&](int64_t r, int64_t s) {
+    T& x = c[r * to.c.row + s * to.c.col];
+    T v = to.alpha * tile[r * ld + s];
+    if (to.beta != T(0)) v += to.beta * x;
+    if (to.row_bias) v += to.row_bias[i + r];
+    if (to.col_bias) v += to.col_bias[j + s];
+    x = to.relu && v < T(0) ? T(0) : v;
+  };
+  if (to.c.row == 1) {
+    for (int64_t s = 0; s < cols; ++s)
+      for (int64_t r = 0; r < rows; ++r) element(r, s);
+  } else {
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t s = 0; s < cols; ++s) element(r, s);
+  }
+}
+
+template <class T, int V>
+void put(const T* tile, const Target<T>& to, int64_t i, int64_t j, int64_t rows, int64_t cols) {
+  constexpr int W = kLanes<T>;
+  if (to.c.col != 1 || cols != V * W) return put_general(tile, V * W, to, i, j, rows, cols);
+  T* c = to.c.data + i * to.c.row + j;
+  const bool add = to.beta != T(0);
+  for (int64_t r = 0; r < rows; ++r, c += to.c.row, tile += V * W) {
+#pragma GCC unroll 2
+    for (int s = 0; s < V; ++s) {
+      Vec<T> v = load(tile + s * W) * to.alpha;
+      if (add) v += to.beta * load(c + s * W);
+      if (to.row_bias) v += to.row_bias[i + r];
+      if (to.col_bias) v += load(to.col_bias + j + s * W);
+      if (to.relu) v = v < T(0) ? Vec<T>{} : v;
+      store(c + s * W, v);
+    }
+  }
+}
+
+template <class T, int M, int V>
+void run_tile(int64_t k, const T* a, int64_t row, int64_t step, const T* b, int64_t ldb,
+              const Target<T>& to, int64_t i, int64_t j, int64_t cols) {
+  constexpr int W = kLanes<T>;
+  Vec<T> acc[M][V];
+#pragma GCC unroll 16
+  for (int r = 0; r < M; ++r)
+#pragma GCC unroll 2
+    for (int s = 0; s < V; ++s) acc[r][s] = Vec<T>{};
+  multiply<T, M, V>(k, a, row, step, b, ldb, acc);
+  alignas(kBytes) T tile[M * V * W];
+#pragma GCC unroll 16
+  for (int r = 0; r < M; ++r)
+#pragma GCC unroll 2
+    for (int s = 0; s < V; ++s) store(tile + (r * V + s) * W, acc[r][s]);
+  put<T, V>(tile, to, i, j, M, cols);
+}
+
+template <class T>
+using TileFunction = void (*)(int64_t, const T*, int64_t, int64_t, const T*, int64_t, const Target<T>&,
+                              int64_t, int64_t, int64_t);
+template <class T, size_t... I>
+constexpr auto tile_table(std::index_sequence<I...>) {
+  return std::array<TileFunction<T>, sizeof...(I)>{run_tile<T, int(I) / 2 + 1, int(I) % 2 + 1>...};
+}
+template <class T>
+constexpr auto kTiles = tile_table<T>(std::make_index_sequence<2 * kRows>{});
 
 // Memory of one thread that stays for the next call: fresh pages would cost more than packing.
 class Scratch {

@@ -194,12 +194,12 @@ Tensor bilinear(const Dims& sizes, DType dtype, const Tensor& a, bool conjugate_
   };
   if (!is_complex(dtype)) return cast(real(0, 0), dtype);
   const DType type = dtype == DType::complex32 ? DType::complex64 : dtype;
-  const Tensor parts[] = {real(0, 0), real(1, 1), real(0, 1), real(1, 0)}, out = empty(sizes, type);
+  const Tensor rr = real(0, 0), ii = real(1, 1), ri = real(0, 1), ir = real(1, 0), out = empty(sizes, type);
   for_floating(work, "convolution", [&]<class T> {
     T* p = reinterpret_cast<T*>(out.raw());
     for (int64_t i = 0; i < out.numel(); ++i) {
-      p[2 * i] = parts[0].data<T>()[i] - parts[1].data<T>()[i];
-      p[2 * i + 1] = parts[2].data<T>()[i] + parts[3].data<T>()[i];
+      p[2 * i] = rr.template data<T>()[i] - ii.template data<T>()[i];
+      p[2 * i + 1] = ri.template data<T>()[i] + ir.template data<T>()[i];
     }
   });
   return cast(out, dtype);

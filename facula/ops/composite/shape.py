@@ -85,26 +85,31 @@ def ravel(input):
     return input.contiguous().view(-1)
 
 
-def _atleast(n, tensors, grow):
-    tensors = _tensors(tensors)
-    grown = tuple(t if t.dim() >= n else grow(t) for t in tensors)
-    return grown
+_GROW = {
+    1: lambda t: t.reshape(1),
+    2: lambda t: t.reshape(1, 1) if t.dim() == 0 else t.unsqueeze(0),
+    3: lambda t: t.reshape(1, 1, 1) if t.dim() == 0 else t.unsqueeze(0).unsqueeze(-1) if t.dim() == 1 else t.unsqueeze(-1),
+}
 
 
-def _atleast_form(n, grow):
-    def atleast(*tensors):
-        single = len(tensors) == 1 and not isinstance(tensors[0], (tuple, list))
-        grown = _atleast(n, tensors, grow)
-        return grown[0] if single else grown
-
-    atleast.__name__ = f"atleast_{n}d"
-    atleast.__doc__ = f"Views with at least {n} dimensions."
-    return composite(atleast.__name__, method=False)(atleast)
+def atleast(n, tensor):
+    """The tensor with at least n dimensions."""
+    return tensor if tensor.dim() >= n else _GROW[n](tensor)
 
 
-_atleast_form(1, lambda t: t.reshape(1))
-_atleast_form(2, lambda t: t.reshape(1, 1) if t.dim() == 0 else t.unsqueeze(0))
-_atleast_form(3, lambda t: t.reshape(1, 1, 1) if t.dim() == 0 else t.unsqueeze(0).unsqueeze(-1) if t.dim() == 1 else t.unsqueeze(-1))
+def _atleast_form(n):
+    def form(*tensors):
+        if len(tensors) == 1 and not isinstance(tensors[0], (tuple, list)):
+            return atleast(n, tensors[0])
+        return tuple(atleast(n, t) for t in _tensors(tensors))
+
+    form.__name__ = f"atleast_{n}d"
+    form.__doc__ = f"Views with at least {n} dimensions."
+    composite(form.__name__, method=False)(form)
+
+
+for _n in _GROW:
+    _atleast_form(_n)
 
 
 # ---------------------------------------------------------------- order of dimensions

@@ -1,0 +1,80 @@
+"""Dropout in its variants."""
+
+from __future__ import annotations
+
+import facula
+
+from ._table import composite
+
+
+def _check(p):
+    if p < 0.0 or p > 1.0:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+
+
+def _drop(input, p, shape, inplace):
+    """Zeros with probability p, the rest scaled to keep the mean; one draw per element of `shape`."""
+    if p == 1.0:
+        return input.mul_(0) if inplace else input * facula.zeros(shape, dtype=input.dtype)
+    noise = facula.empty(shape, dtype=input.dtype).bernoulli_(1 - p).div_(1 - p)
+    return input.mul_(noise) if inplace else input * noise
+
+
+@composite("nn.functional.dropout")
+def dropout(input, p=0.5, training=True, inplace=False):
+    """Zeros elements with probability p in training and scales the rest by 1 / (1 - p).
+
+    Source: Hinton et al., "Improving neural networks by preventing co-adaptation", arXiv 1207.0580.
+    """
+    _check(p)
+    if not training or p == 0 or input.numel() == 0:
+        return input
+    return _drop(input, p, input.shape, inplace)
+
+
+@composite("dropout", method=False)
+def dropout_function(input, p, train):
+    return dropout(input, p, train)
+
+
+def _feature(name):
+    def drop(input, p=0.5, training=True, inplace=False):
+        """Zeros whole channels with probability p."""
+        _check(p)
+        if not training or p == 0 or input.numel() == 0:
+            return input
+        unbatched = name == "dropout1d" and input.dim() == 2 or name == "dropout3d" and input.dim() == 4
+        x = input.unsqueeze(0) if unbatched else input
+        out = _drop(x, p, tuple(x.shape[:2]) + (1,) * (x.dim() - 2), inplace)
+        return out.squeeze(0) if unbatched else out
+
+    drop.__name__ = drop.__qualname__ = name
+    composite(f"nn.functional.{name}")(drop)
+
+
+for _name in ("dropout1d", "dropout2d", "dropout3d"):
+    _feature(_name)
+
+_ALPHA = -1.7580993408473766  # minus scale times alpha of SELU
+
+
+def _alpha(input, p, shape, inplace):
+    keep = 1 - p
+    a = (keep + _ALPHA ** 2 * keep * p) ** -0.5
+    noise = facula.empty(shape, dtype=input.dtype).bernoulli_(keep)
+    shift = (noise - 1) * (-_ALPHA * a) + -a * _ALPHA * p
+    return input * (noise * a) + shift if not inplace else input.mul_(noise * a).add_(shift)
+
+
+@composite("nn.functional.alpha_dropout")
+def alpha_dropout(input, p=0.5, training=False, inplace=False):
+    """Dropout that keeps mean and variance of SELU activations."""
+    _check(p)
+    return _alpha(input, p, input.shape, inplace) if training and p else input
+
+
+@composite("nn.functional.feature_alpha_dropout")
+def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
+    """Alpha dropout of whole channels."""
+    _check(p)
+    return _alpha(input, p, tuple(input.shape[:2]) + (1,) * (input.dim() - 2), inplace) if training and p else input

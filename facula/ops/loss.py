@@ -1,0 +1,266 @@
+"""Losses."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import facula
+
+from ._table import composite, op
+
+op("_nll(Tensor input, Tensor target, Tensor? weight=None, int ignore_index=-100) -> (_, _)", kernel="loss.nll", method=False, node="NllLossBackward0",
+   vjp={"input": lambda grads, input, results, target, ignore_index: None if grads[0] is None else
+        facula._nll_back(grads[0], results[1], target, input.shape[1], ignore_index)})
+op("_nll_back(Tensor grad_, Tensor scale, Tensor target, int classes, int ignore_index)", kernel="loss.nll_back", method=False,
+   vjp={"grad_": lambda grad, grad_, scale, target, ignore_index: -scale * grad.gather(1, target.clamp(0).unsqueeze(1)).squeeze(1)})
+
+
+def _reduction(reduction, size_average, reduce):
+    if size_average is not None or reduce is not None:
+        average, collapse = size_average is None or size_average, reduce is None or reduce
+        reduction = "mean" if average and collapse else "sum" if collapse else "none"
+        warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.", UserWarning, 4)
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    return reduction
+
+
+def _reduce(loss, reduction):
+    return loss.mean() if reduction == "mean" else loss.sum() if reduction == "sum" else loss
+
+
+@composite("nn.functional.nll_loss")
+def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
+    """Minus the log-probability of the target class."""
+    reduction = _reduction(reduction, size_average, reduce)
+    if input.dim() == 1:
+        if target.dim() != 0:
+            raise RuntimeError(f"0D or 1D target tensor expected, multi-target not supported; got target of shape {list(target.shape)}")
+        out = nll_loss(input.unsqueeze(0), target.unsqueeze(0), weight, ignore_index=ignore_index, reduction=reduction)
+        return out.squeeze(0) if reduction == "none" else out
+    if input.dim() < 1:
+        raise ValueError("Expected 1 or more dimensions (got 0)")
+    if input.shape[0] != target.shape[0]:
+        raise ValueError(f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({target.shape[0]}).")
+    if input.shape[:1] + input.shape[2:] != target.shape:
+        raise RuntimeError(f"size mismatch (got input: {list(input.shape)}, target: {list(target.shape)})")
+    if target.dtype != facula.int64 and target.dtype != facula.uint8:
+        raise RuntimeError(f"expected scalar type Long but found {target.dtype}")
+    loss, scale = facula._nll(input, target, weight, ignore_index)
+    if reduction != "mean":
+        return _reduce(loss, reduction)
+    return loss.sum() / scale.sum()
+
+
+@composite("nn.functional.cross_entropy")
+def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean", label_smoothing=0.0):
+    """Negative log-likelihood of the target under softmax(input)."""
+    reduction = _reduction(reduction, size_average, reduce)
+    axis = 0 if input.dim() == 1 else 1
+    if target.shape == input.shape and target.dtype.is_floating_point:
+        return _soft_targets(input, target, weight, reduction, label_smoothing, axis)
+    logs = facula.log_softmax(input, axis)
+    loss = nll_loss(logs, target, weight, ignore_index=ignore_index, reduction=reduction)
+    if label_smoothing == 0.0:
+        return loss
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    shape = [1] * input.dim()
+    shape[axis] = -1
+    smooth = -(logs if weight is None else logs * weight.reshape(shape)).sum(axis)
+    keep = target != ignore_index
+    smooth = facula.where(keep, smooth, facula.zeros_like(smooth))
+    if reduction == "mean":
+        scale = keep.sum() if weight is None else (weight[target.clamp(0)] * keep).sum()
+        smooth = smooth.sum() / scale
+    else:
+        smooth = _reduce(smooth, reduction)
+    return loss * (1 - label_smoothing) + smooth * (label_smoothing / input.shape[axis])
+
+
+def _soft_targets(input, target, weight, reduction, smoothing, axis):
+    classes = input.shape[axis]
+    if smoothing:
+        target = target * (1 - smoothing) + smoothing / classes
+    loss = facula.log_softmax(input, axis) * target
+    if weight is not None:
+        shape = [1] * input.dim()
+        shape[axis] = -1
+        loss = loss * weight.reshape(shape)
+    if reduction == "mean":
+        return -loss.sum() / max(input.numel() // classes, 1)
+    return -loss.sum() if reduction == "sum" else -loss.sum(axis)
+
+
+def _check_sizes(input, target, name):
+    if input.shape != target.shape:
+        warnings.warn(f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead to incorrect "
+                      "results due to broadcasting. Please ensure they have the same size.", UserWarning, 4)
+
+
+@composite("nn.functional.mse_loss")
+def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """Squared differences."""
+    _check_sizes(input, target, "mse_loss")
+    loss = facula.square(input - target)
+    return _reduce(loss if weight is None else loss * weight, _reduction(reduction, size_average, reduce))
+
+
+@composite("nn.functional.l1_loss")
+def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """Absolute differences."""
+    _check_sizes(input, target, "l1_loss")
+    loss = (input - target).abs()
+    return _reduce(loss if weight is None else loss * weight, _reduction(reduction, size_average, reduce))
+
+
+@composite("nn.functional.smooth_l1_loss")
+def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
+    """Squared below beta, absolute above."""
+    _check_sizes(input, target, "smooth_l1_loss")
+    if beta < 0:
+        raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
+    gap = (input - target).abs()
+    loss = gap if beta == 0 else facula.where(gap < beta, gap * gap * (0.5 / beta), gap - 0.5 * beta)
+    return _reduce(loss, _reduction(reduction, size_average, reduce))
+
+
+@composite("nn.functional.huber_loss")
+def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
+    """Squared below delta, linear above."""
+    if delta <= 0:
+        raise RuntimeError("huber_loss does not support non-positive values for delta.")
+    gap = (input - target).abs()
+    loss = facula.where(gap <= delta, gap * gap * 0.5, (gap - 0.5 * delta) * delta)
+    return _reduce(loss if weight is None else loss * weight, _reduction(reduction, None, None))
+
+
+@composite("nn.functional.binary_cross_entropy")
+def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
+    """Cross entropy of probabilities; logarithms are cut off at -100."""
+    if input.shape != target.shape:
+        raise ValueError(f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. Please ensure they "
+                         "have the same size.")
+    if bool(((input < 0) | (input > 1)).any()):
+        raise RuntimeError("all elements of input should be between 0 and 1")
+    loss = -(target * input.log().clamp_min(-100) + (1 - target) * (1 - input).log().clamp_min(-100))
+    return _reduce(loss if weight is None else loss * weight, _reduction(reduction, size_average, reduce))
+
+
+@composite("nn.functional.binary_cross_entropy_with_logits")
+def binary_cross_entropy_with_logits(input, target, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None):
+    """Cross entropy of sigmoid(input), without overflow."""
+    if input.shape != target.shape:
+        raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+    log_sigmoid = -facula.nn.functional.softplus(-input)
+    factor = 1.0 if pos_weight is None else (pos_weight - 1) * target + 1
+    loss = (1 - target) * input - factor * log_sigmoid
+    return _reduce(loss if weight is None else loss * weight, _reduction(reduction, size_average, reduce))
+
+
+@composite("nn.functional.kl_div")
+def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
+    """Kullback and Leibler's divergence of log-probabilities from targets."""
+    loss = target.exp() * (target - input) if log_target else facula.xlogy(target, target) - target * input
+    if reduction == "batchmean":
+        return loss.sum() / input.shape[0]
+    return _reduce(loss, _reduction(reduction, size_average, reduce))
+
+
+@composite("nn.functional.poisson_nll_loss")
+def poisson_nll_loss(input, target, log_input=True, full=False, size_average=None, eps=1e-8, reduce=None, reduction="mean"):
+    """Negative log-likelihood of Poisson counts."""
+    loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
+    if full:
+        stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
+        loss = loss + facula.where(target > 1, stirling, facula.zeros_like(stirling))
+    return _reduce(loss, _reduction(reduction, size_average, reduce))
+
+
+@composite("nn.functional.gaussian_nll_loss")
+def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
+    """Negative log-likelihood of normally distributed targets."""
+    if not isinstance(var, facula.Tensor):
+        if var < 0:
+            raise ValueError("var has negative entry/entries")
+        var = facula.full_like(input, var)
+    elif bool((var < 0).any()):
+        raise ValueError("var has negative entry/entries")
+    if var.shape != input.shape:
+        if input.shape[:-1] == var.shape:
+            var = var.unsqueeze(-1)
+        elif not (input.shape[:-1] == var.shape[:-1] and var.shape[-1] == 1) and var.numel() != 1:
+            raise ValueError("var is of incorrect size")
+    floor = var.detach().clamp_min(eps)
+    var = var + (floor - var.detach())
+    loss = 0.5 * (var.log() + (input - target) ** 2 / var)
+    if full:
+        loss = loss + 0.5 * math.log(2 * math.pi)
+    return _reduce(loss, _reduction(reduction, None, None))
+
+
+@composite("nn.functional.hinge_embedding_loss")
+def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=None, reduction="mean"):
+    """The input where the target is 1, max(0, margin - input) where it is -1."""
+    zero = facula.zeros_like(input)
+    loss = facula.where(target != 1, (margin - input).clamp_min(0), zero) + facula.where(target != -1, input, zero)
+    return _reduce(loss, _reduction(reduction, size_average, reduce))
+
+
+@composite("nn.functional.margin_ranking_loss")
+def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
+    """max(0, -target (input1 - input2) + margin)."""
+    return _reduce((-target * (input1 - input2) + margin).clamp_min(0), _reduction(reduction, size_average, reduce))
+
+
+@composite("nn.functional.soft_margin_loss")
+def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+    """log(1 + exp(-target input))."""
+    return _reduce(facula.log1p((-target * input).exp()), _reduction(reduction, size_average, reduce))
+
+
+@composite("nn.functional.cosine_embedding_loss")
+def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
+    """1 - cos where the target is 1, max(0, cos - margin) where it is -1."""
+    eps = 1e-12
+    cos = (input1 * input2).sum(-1) / (((input1 * input1).sum(-1) + eps) * ((input2 * input2).sum(-1) + eps)).sqrt()
+    zero = facula.zeros_like(cos)
+    loss = facula.where(target == 1, 1 - cos, zero) + facula.where(target == -1, (cos - margin).clamp_min(0), zero)
+    return _reduce(loss, _reduction(reduction, size_average, reduce))
+
+
+@composite("nn.functional.multilabel_soft_margin_loss")
+def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
+    """Mean binary cross entropy of the labels."""
+    log_sigmoid = facula.nn.functional.logsigmoid
+    loss = -(target * log_sigmoid(input) + (1 - target) * log_sigmoid(-input))
+    loss = (loss if weight is None else loss * weight).sum(-1) / input.shape[-1]
+    return _reduce(loss, _reduction(reduction, size_average, reduce))
+
+
+@composite("nn.functional.multi_margin_loss")
+def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"):
+    """Hinge loss between the target class and each other one."""
+    if p not in (1, 2):
+        raise ValueError("only p == 1 and p == 2 supported")
+    x = input.unsqueeze(0) if input.dim() == 1 else input
+    t = target.reshape(-1, 1)
+    gap = (margin - x.gather(1, t) + x).clamp_min(0)
+    gap = gap * gap if p == 2 else gap
+    if weight is not None:
+        gap = gap * weight[t]
+    loss = gap.scatter(1, t, 0.0).sum(1) / x.shape[1]
+    return _reduce(loss.reshape(target.shape) if target.dim() == 0 else loss, _reduction(reduction, size_average, reduce))
+
+
+@composite("nn.functional.triplet_margin_loss")
+def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False, size_average=None, reduce=None, reduction="mean"):
+    """max(0, d(anchor, positive) - d(anchor, negative) + margin)."""
+    def distance(a, b):
+        return facula.linalg.vector_norm(a - b + eps, p, -1)
+
+    far = distance(anchor, negative)
+    if swap:
+        far = facula.minimum(far, distance(positive, negative))
+    return _reduce((distance(anchor, positive) - far + margin).clamp_min(0), _reduction(reduction, size_average, reduce))

@@ -42,11 +42,11 @@ for _n in (1, 2, 3):
            node="ConvolutionBackward0", vjp=_TRANSPOSED, method=False)
 op("convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, "
    "int[] output_padding, int groups)", kernel="conv.convolution", node="ConvolutionBackward0", vjp=_GENERAL, method=False)
-op("_convolution_backward(Tensor grad, Tensor input, Tensor weight, int[1] stride, int[1] padding, int[1] dilation, bool transposed, "
+op("_convolution_backward(Tensor grad_output, Tensor input, Tensor weight, int[1] stride, int[1] padding, int[1] dilation, bool transposed, "
    "int[1] output_padding, int groups, int needs) -> (_, _, _)", kernel="conv.backward", method=False,
    node="ConvolutionBackwardBackward0",
-   vjp={"grad, input, weight": lambda grads, grad, input, weight, stride, padding, dilation, transposed, output_padding, groups, needs:
-        _twice(grads, grad, input, weight, (stride, padding, dilation, transposed, output_padding, groups), needs)})
+   vjp={"grad_output, input, weight": lambda grads, grad_output, input, weight, stride, padding, dilation, transposed, output_padding, groups, needs:
+        _twice(grads, grad_output, input, weight, (stride, padding, dilation, transposed, output_padding, groups), needs)})
 
 
 def _twice(grads, grad, input, weight, options, needs):

@@ -60,14 +60,14 @@ op("_matmul(Tensor input, Tensor other)", kernel="matmul.matmul", node="UnsafeVi
 def _right_gradient(grad, input, other):
     if other.dim() > 2:
         return facula._matmul(_adjoint(input), grad)
-    return facula.mm(_adjoint(input.reshape(-1, input.shape[-1])), grad.reshape(-1, grad.shape[-1]))
+    return facula.mm(_adjoint(input.flatten(0, -2)), grad.flatten(0, -2))
 
 
 _LINEAR = dict(kernel="matmul.linear", vjp={"input, weight, bias": lambda grad, input, weight, bias, needs:
                                             _linear_gradients(grad, input, weight, bias, needs)})
 op("nn.functional.linear(Tensor input, Tensor weight, Tensor? bias=None)", node="AddmmBackward0", **_LINEAR)
-op("_linear_backward(Tensor grad, Tensor input, Tensor weight, int needs) -> (_, _, _)", kernel="matmul.linear_backward",
-   vjp={"grad, input, weight": lambda grads, grad, input, weight: _linear_gradients_twice(grads, grad, input, weight)})
+op("_linear_backward(Tensor grad_output, Tensor input, Tensor weight, int needs) -> (_, _, _)", kernel="matmul.linear_backward",
+   vjp={"grad_output, input, weight": lambda grads, grad_output, input, weight: _linear_gradients_twice(grads, grad_output, input, weight)})
 
 
 def _linear_gradients(grad, input, weight, bias, needs):
@@ -75,8 +75,8 @@ def _linear_gradients(grad, input, weight, bias, needs):
         matrix = weight.unsqueeze(0) if weight.dim() == 1 else weight
         wide = grad.unsqueeze(-1) if weight.dim() == 1 else grad
         rows = wide.reshape(-1, wide.shape[-1])
-        return (facula.matmul(wide, matrix.conj()).reshape(input.shape) if needs[0] else None,
-                facula.mm(rows.t(), input.reshape(-1, input.shape[-1]).conj()).reshape(weight.shape) if needs[1] else None,
+        return (facula.matmul(wide, _conj(matrix)).reshape(input.shape) if needs[0] else None,
+                facula.mm(rows.t(), _conj(input.reshape(-1, input.shape[-1]))).reshape(weight.shape) if needs[1] else None,
                 grad if needs[2] else None)
     if bias is not None and bias.shape[0] != weight.shape[0]:  # a bias that was broadcast
         a, b, _ = facula._linear_backward(grad, input, weight, needs[0] + 2 * needs[1])
@@ -147,7 +147,7 @@ def addr(input, vec1, vec2, *, beta=1, alpha=1):
             raise RuntimeError(f"addr: Expected 1-D argument {name}, but got {x.dim()}-D")
     size = (vec1.shape[0], vec2.shape[0])
     input = input.expand(size)
-    dtype = facula.result_type(facula.result_type(vec1, vec2), input)
+    dtype = facula.promote_types(facula.result_type(vec1, vec2), input.dtype)
     if dtype == facula.bool:
         product = facula.outer(vec1, vec2) if alpha else facula.zeros(size, dtype=dtype)
         return product | input if beta else product
@@ -297,7 +297,7 @@ def matrix_power(A, n):
     if n < 0:
         A, n = facula.linalg.inv(A), -n
     if n == 0:
-        return facula.eye(A.shape[-1], dtype=A.dtype, device=A.device).expand(A.shape).clone() + 0 * A.detach().nan_to_num()
+        return A.clone().copy_(facula.eye(A.shape[-1], dtype=A.dtype, device=A.device))
     if n == 1:
         return A.clone()
     result, power = None, A

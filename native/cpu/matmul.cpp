@@ -333,7 +333,7 @@ void linear(Call& c) {
   const Dims flat{rows.size(0), right.size(1)};
   const Tensor out = empty(sizes, x.dtype(), device_of(x, w));
   const Tensor target = reshaped(out, flat);
-  const bool fused = bias && bias.dim() == 1 && bias.size(0) == flat[1] && bias.stride(0) == 1;
+  const bool fused = bias && is_floating(x.dtype()) && bias.dim() == 1 && bias.size(0) == flat[1] && bias.stride(0) == 1;
   const bool add = bias && !fused;
   if (add) {
     const Tensor wide = expand_to(bias, x.dim() == 2 ? flat : sizes);

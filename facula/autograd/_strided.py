@@ -14,15 +14,20 @@ def _dense(source):
 
 
 def strided_backward(grad, source, view):
-    """Zeros like the source, with `grad` added where the view looks."""
-    flat = facula.zeros(_dense(source), dtype=grad.dtype, device=grad.device)
-    return _scatter(flat, grad, source, view)
-
-
-def _scatter(flat, grad, source, view):
-    index = _indices(view, _offset(source, view), grad.device)
-    flat = facula.index_add(flat, 0, index.reshape(-1), grad.reshape(-1))
-    return _expand(flat, source)
+    """Zeros like the source, with `grad` added where the view looks (it may look beyond the source)."""
+    if 0 in source[0]:
+        return grad.new_zeros(source[0])
+    first = min(source[2], view[2])
+    last = max(source[2] + _dense(source), view[2] + _dense(view))
+    offset = view[2] - first
+    if first == source[2] and _contiguous(source) and last - first == _dense(source):
+        return facula._strided_put(grad, source[0], view[1], offset)
+    flat = facula._strided_put(grad, [last - first], view[1], offset)
+    back = facula._strided_take(flat, source[0], source[1], source[2] - first)
+    repeated = 1  # elements that an expanded source shows more than once share what they got
+    for n, s in zip(*source[:2]):
+        repeated *= n if s == 0 else 1
+    return back / repeated if repeated > 1 else back
 
 
 def _expand(flat, source):

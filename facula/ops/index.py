@@ -27,11 +27,11 @@ both("index_add(Tensor input, int dim, Tensor index, Tensor source, *, Scalar al
 both("index_copy(Tensor input, int dim, Tensor index, Tensor source)", kernel="index.copy",
      vjp={"input": lambda grad, dim, index: _cleared(grad, dim, index),
           "source": lambda grad, source_shape, dim, index: grad.index_select(dim, index).reshape(source_shape)})
-both("index_fill(Tensor input, int dim, Tensor index, Scalar value)", kernel="index.fill",
-     vjp={"input": lambda grad, dim, index: _cleared(grad, dim, index)})
+_INDEX_FILL = {"input": lambda grad, dim, index: _cleared(grad, dim, index)}
+# Tensor first: a number's parameter takes 0-dim tensors, too.
 both("index_fill(Tensor input, int dim, Tensor index, Tensor value)", kernel="index.fill",
-     vjp={"input": lambda grad, dim, index: _cleared(grad, dim, index),
-          "value": lambda grad, dim, index: grad.index_select(dim, index.unique()).sum()})
+     vjp={**_INDEX_FILL, "value": lambda grad, dim, index: (grad * facula.zeros_like(grad).index_fill(dim, index, 1)).sum()})
+both("index_fill(Tensor input, int dim, Tensor index, Scalar value)", kernel="index.fill", vjp=_INDEX_FILL)
 
 
 class _Along:
@@ -167,9 +167,9 @@ for _name in ("_index_put", "index_put"):
 
 # ---------------------------------------------------------------- by masks
 _MASKED_FILL = {"input": lambda grad, mask: grad.masked_fill(mask, 0)}
-both("masked_fill(Tensor input, Tensor mask, Scalar value)", kernel="index.masked_fill", vjp=_MASKED_FILL)
 both("masked_fill(Tensor input, Tensor mask, Tensor value)", kernel="index.masked_fill",
      vjp={**_MASKED_FILL, "value": lambda grad, mask: facula.where(mask, grad, facula.zeros_like(grad)).sum()})
+both("masked_fill(Tensor input, Tensor mask, Scalar value)", kernel="index.masked_fill", vjp=_MASKED_FILL)
 
 
 def _masked_select_back(grad, input_shape, mask):

@@ -45,3 +45,4 @@ for _name, _rule in (("tril", lambda grad, diagonal: grad.tril(diagonal)), ("tri
        node=f"{_name.capitalize()}Backward0")
 op("constant_pad_nd(Tensor input, int[] pad, Scalar value=0)", kernel="rearrange.constant_pad", method=False,
    vjp={"input": lambda grad, pad: facula.constant_pad_nd(grad, [-p for p in pad])})
+op("_repeat_positions(Tensor input)", kernel="rearrange.repeat_positions", method=False, differentiable=False)

@@ -31,13 +31,6 @@ def _joined(grads, shape, dim, sizes):
 
 def _as_strided_backward(grad, geometry, size, stride, storage_offset):
     offset = geometry[2] if storage_offset is None else storage_offset
-    step, contiguous = 1, True
-    for n, s in zip(reversed(geometry[0]), reversed(geometry[1])):
-        contiguous = contiguous and (n == 1 or s == step)
-        step *= n
-    last = offset - geometry[2] + sum((n - 1) * s for n, s in zip(size, stride))
-    if contiguous and offset >= geometry[2] and last < step:
-        return facula._strided_put(grad, geometry[0], stride, offset - geometry[2])
     from ..autograd._strided import strided_backward
 
     return strided_backward(grad, geometry, (tuple(size), tuple(stride), offset))
@@ -130,6 +123,8 @@ for _name in ("swapaxes", "swapdims"):
        vjp={"input": (lambda grad, axis0, axis1: grad.transpose(axis0, axis1)) if _name == "swapaxes" else
             (lambda grad, dim0, dim1: grad.transpose(dim0, dim1))})
 op("broadcast_to(Tensor input, int[] size)", kernel="shape.expand", view=True, node="ExpandBackward0", vjp={"input": _expand_back})
+op("narrow(Tensor input, int dim, Tensor start, int length)", kernel="shape.narrow_tensor", view=True, node="SliceBackward0",
+   vjp={"input": lambda grad, input_shape, dim, start: _slice_back(grad, input_shape, dim, int(start), 1)})
 op("narrow(Tensor input, int dim, int start, int length)", kernel="shape.narrow", view=True, node="SliceBackward0",
    vjp={"input": lambda grad, input_shape, dim, start: _slice_back(grad, input_shape, dim, start, 1)})
 op("chunk(Tensor input, int chunks, int dim=0) -> Tensor[]", kernel="shape.chunk", view=True, node="SplitBackward0",
@@ -172,8 +167,10 @@ def _scatter_relative(grad, geometry, size, stride, storage_offset):
 
 
 def _as_strided_scatter_input(grad, input_geometry, size, stride, storage_offset):
+    # PyTorch gives the input the gradient of the part that was replaced; so do we.
     laid, offset = _scatter_relative(grad, input_geometry, size, stride, storage_offset)
-    return facula.as_strided_scatter(laid, grad.new_zeros(size), size, stride, offset)
+    return facula.as_strided_scatter(facula.zeros_like(laid), laid.as_strided(size, stride, offset), size, stride,
+                                     offset - laid.storage_offset())
 
 
 def _as_strided_scatter_src(grad, input_geometry, size, stride, storage_offset):

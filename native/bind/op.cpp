@@ -207,6 +207,9 @@ void copy_to_out(const Overload& op, const Tensor& out, const Tensor& result) {
   if (out.device().type != result.device().type)
     throw RuntimeError("Expected out tensor to have device ", result.device(), ", but got ", out.device(), " instead (", op.name, ")");
   resize_out(out, result.sizes());
+  if (overlaps_itself(out))
+    throw RuntimeError("unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+                       "Please clone() the tensor before performing the operation.");
   if (!out.is_meta()) copy_into(out, result);
   out.bump();
 }

@@ -52,10 +52,16 @@ void join_rows(const std::vector<Tensor>& parts, const std::vector<int64_t>& blo
   });
 }
 
+void check_all(const std::vector<Tensor>& tensors) {
+  for (size_t i = 0; i < tensors.size(); ++i)
+    if (!tensors[i]) throw TypeError("expected Tensor as element ", i, " in argument 0, but got None");
+}
+
 void cat_kernel(Call& c) {
   const auto& tensors = c.tensors(0);
   if (tensors.empty()) throw ValueError("expected a non-empty list of Tensors");
   const Tensor* model = nullptr;
+  check_all(tensors);
   for (size_t i = 0; i < tensors.size(); ++i) {
     if (tensors[i].dim() == 0) throw RuntimeError("zero-dimensional tensor (at position ", i, ") cannot be concatenated");
     if (!skipped(tensors[i]) && !model) model = &tensors[i];
@@ -105,6 +111,7 @@ void cat_kernel(Call& c) {
 void stack_kernel(Call& c) {
   const auto& tensors = c.tensors(0);
   if (tensors.empty()) throw RuntimeError("stack expects a non-empty TensorList");
+  check_all(tensors);
   const Tensor& model = tensors[0];
   const int64_t dim = wrap_dim(c.integer(1), model.dim() + 1);
   const DType dtype = joint_dtype(tensors);

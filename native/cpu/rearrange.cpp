@@ -79,6 +79,21 @@ void repeat(Call& c) {
   copy_into(as_view(out, split, contiguous_strides(split), 0), as_view(x, split, from_strides, x->offset));
 }
 
+// Position i, repeats[i] times.
+void repeat_positions(Call& c) {
+  const Tensor repeats = contiguous_as(c.tensor(0), DType::int64);
+  const int64_t* n = repeats.data<int64_t>();
+  int64_t total = 0;
+  for (int64_t i = 0; i < repeats.numel(); ++i) {
+    if (n[i] < 0) throw RuntimeError("repeats can not be negative");
+    total += n[i];
+  }
+  Tensor out = empty({total}, DType::int64);
+  int64_t* p = out.data<int64_t>();
+  for (int64_t i = 0; i < repeats.numel(); ++i) p = std::fill_n(p, n[i], i);
+  c.out.push_back(out);
+}
+
 // Keeps columns [from, to) of every row; where they stand depends on the row.
 template <bool kUpper>
 void triangle(Call& c) {
@@ -139,7 +154,7 @@ void constant_pad(Call& c) {
   if (from.numel()) copy_into(to, from);
 }
 
-const Register here[] = {{"rearrange.flip", flip}, {"rearrange.roll", roll}, {"rearrange.repeat", repeat},
+const Register here[] = {{"rearrange.flip", flip}, {"rearrange.roll", roll}, {"rearrange.repeat", repeat}, {"rearrange.repeat_positions", repeat_positions},
                          {"rearrange.tril", triangle<false>}, {"rearrange.triu", triangle<true>},
                          {"rearrange.constant_pad", constant_pad}};
 

@@ -28,7 +28,7 @@ void check_index_type(Call& c, const Tensor& index) {
     throw RuntimeError(c.op.starts_with("gather") ? "gather" : "scatter", "(): Expected dtype int32/int64 for index");
 }
 [[noreturn]] void out_of_bounds(int64_t k, int64_t dim, int64_t size) {
-  throw IndexError("index ", k, " is out of bounds for dimension ", dim, " with size ", size);
+  throw RuntimeError("index ", k, " is out of bounds for dimension ", dim, " with size ", size);
 }
 
 void gather(Call& c) {

@@ -214,17 +214,23 @@ void expand(Call& c) { c.out.push_back(broadcast_view(c.tensor(0), c.ints(1))); 
 // ---------------------------------------------------------------- parts
 void select(Call& c) { c.out.push_back(select_view(c.tensor(0), c.integer(1), c.integer(2))); }
 
-void narrow(Call& c) {
+void narrow_at(Call& c, int64_t start) {
   const Tensor& x = c.tensor(0);
   if (x.dim() == 0) throw RuntimeError("narrow() cannot be applied to a 0-dim tensor.");
   const int64_t dim = wrap_dim(c.integer(1), x.dim()), size = x.size(dim), length = c.integer(3);
-  int64_t start = c.integer(2);
   if (length < 0) throw RuntimeError("narrow(): length must be non-negative.");
   if (start < -size || start > size)
     throw IndexError("start out of range (expected to be in range of [", -size, ", ", size, "], but got ", start, ")");
   if (start < 0) start += size;
   if (start > size - length) throw RuntimeError("start (", start, ") + length (", length, ") exceeds dimension size (", size, ").");
   c.out.push_back(narrow_view(x, dim, start, length));
+}
+
+void narrow(Call& c) { narrow_at(c, c.integer(2)); }
+void narrow_tensor(Call& c) {
+  const Tensor& start = c.tensor(2);
+  if (start.dim() != 0 || !is_integral(start.dtype())) throw RuntimeError("start must be an 0-dim integral Tensor.");
+  narrow_at(c, *cast(start, DType::int64).data<int64_t>());
 }
 
 void slice(Call& c) {
@@ -281,7 +287,7 @@ void chunk(Call& c) {
 }
 void unbind(Call& c) {
   const Tensor& x = c.tensor(0);
-  if (x.dim() == 0) throw RuntimeError("Dimension specified as 0 but tensor has no dimensions");
+  if (x.dim() == 0) throw IndexError("Dimension specified as 0 but tensor has no dimensions");
   const int64_t dim = wrap_dim(c.integer(1), x.dim()), n = x.size(dim);
   c.out.reserve(size_t(n));
   for (int64_t i = 0; i < n; ++i) c.out.push_back(select_view(x, dim, i));
@@ -432,7 +438,7 @@ const Register here[] = {
     {"shape.view", view}, {"shape.reshape", reshape}, {"shape.view_dtype", view_dtype}, {"shape.view_as_real", view_as_real},
     {"shape.view_as_complex", view_as_complex}, {"shape.transpose", transpose}, {"shape.t", t}, {"shape.permute", permute},
     {"shape.squeeze", squeeze}, {"shape.squeeze_dim", squeeze_dim}, {"shape.unsqueeze", unsqueeze}, {"shape.expand", expand},
-    {"shape.select", select}, {"shape.narrow", narrow}, {"shape.slice", slice}, {"shape.split", split},
+    {"shape.select", select}, {"shape.narrow", narrow}, {"shape.narrow_tensor", narrow_tensor}, {"shape.slice", slice}, {"shape.split", split},
     {"shape.split_with_sizes", split_with_sizes}, {"shape.chunk", chunk}, {"shape.unbind", unbind},
     {"shape.diagonal", diagonal}, {"shape.unfold", unfold}, {"shape.as_strided", as_strided}, {"shape.alias", alias},
     {"shape.select_scatter", select_scatter}, {"shape.slice_scatter", slice_scatter},

@@ -58,11 +58,12 @@ def take_along_dim(input, indices, dim=None):
     if indices.dtype not in (facula.int64, facula.int32):
         raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {_type_name(indices)}")
     if dim is None:
-        return input.reshape(-1).gather(0, indices.reshape(-1))
+        return input.reshape(-1).gather(0, facula.where(indices < 0, indices + input.numel(), indices).reshape(-1))
     if input.dim() != indices.dim():
         raise RuntimeError("torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
                            f"{input.dim()} dimensions for input, and {indices.dim()} dimensions for indices")
     dim = _wrap(dim, input.dim())
+    indices = facula.where(indices < 0, indices + input.shape[dim], indices)
     n, m = list(input.shape), list(indices.shape)
     n[dim] = m[dim] = 1
     shape = list(facula.broadcast_shapes(n, m))

@@ -76,7 +76,6 @@ def meshgrid(*tensors, indexing=None):
     shape = [t.numel() for t in tensors]
     grids = [t.reshape([-1 if d == i else 1 for d in range(len(shape))]).expand(shape) for i, t in enumerate(tensors)]
     if swap:
-        grids = [g.transpose(0, 1) for g in grids]
         grids[0], grids[1] = grids[1], grids[0]
     return tuple(grids)
 
@@ -167,9 +166,7 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
             raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
         if counts.dtype not in (facula.int64, facula.int32):
             raise RuntimeError("repeats has to be Long or Int tensor")
-        if counts.numel() and bool((counts < 0).any()):
-            raise RuntimeError("repeats can not be negative")
-        return _interleaved(counts).to(counts.dtype)
+        return facula._repeat_positions(counts).to(counts.dtype)
     x = input if dim is not None else input.reshape(-1)
     dim = 0 if dim is None else _wrap(dim, input.dim())
     if x.dim() == 0:
@@ -190,12 +187,6 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
         raise RuntimeError("repeats must have the same size as input along dim, but got repeats.size(0) = "
                            f"{repeats.numel()} and input.size({dim}) = {n}")
     return x.index_select(dim, repeat_interleave(repeats))
-
-
-def _interleaved(counts):
-    ends = counts.cumsum(0)
-    total = int(ends[-1]) if counts.numel() else 0
-    return facula.searchsorted(ends, facula.arange(total, dtype=ends.dtype), right=True)
 
 
 # ---------------------------------------------------------------- diagonals and triangles

@@ -51,5 +51,10 @@ def __getattr__(name):
         except ModuleNotFoundError as error:
             if error.name != f"{__name__}.{name}":
                 raise
+    if name.endswith("Storage"):
+        from . import storage
+
+        if hasattr(storage, name):
+            return getattr(storage, name)
     raise AttributeError(f"module {_ops.display_name()!r} has no attribute {name!r}: Facula does not have it (yet); "
                          "the README's status table lists what works")

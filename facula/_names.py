@@ -1,3 +1,21 @@
-"""The package's printed name: "facula", or "torch" under the alias."""
+"""The package's printed name, and how module names map to PyTorch's and back."""
 
-prefix = "facula"
+from __future__ import annotations
+
+prefix = "facula"  # "torch" under the alias
+
+_PACKAGES = {"torchvision": "facula.vision", "torchaudio": "facula.audio", "torchtext": "facula.text", "torch": "facula"}
+
+
+def to_facula(module: str) -> str:
+    """`torch.nn` -> `facula.nn`, `torchvision.io` -> `facula.vision.io`; other names stay."""
+    first, dot, rest = module.partition(".")
+    return _PACKAGES[first] + dot + rest if first in _PACKAGES else module
+
+
+def to_torch(module: str) -> str:
+    """`facula.nn` -> `torch.nn`, `facula.vision.io` -> `torchvision.io`; other names stay."""
+    for theirs, ours in _PACKAGES.items():
+        if module == ours or module.startswith(ours + "."):
+            return theirs + module[len(ours):]
+    return module

@@ -158,7 +158,23 @@ PyObject* empty_cache(PyObject*, PyObject*) { release_cached_memory(); Py_RETURN
 PyObject* has_kernel(PyObject*, PyObject* n) { return PyBool_FromLong(find_kernel(PyUnicode_AsUTF8(n)) != nullptr); }
 PyObject* has_formula(PyObject*, PyObject* n) { return PyBool_FromLong(find_formula(PyUnicode_AsUTF8(n)) != nullptr); }
 
+// rename_type(type, "torch.Tensor"): the name under which a type of the core prints and pickles.
+PyObject* rename_type(PyObject*, PyObject* args) {
+  PyTypeObject* type;
+  const char* name;
+  if (!PyArg_ParseTuple(args, "O!s", &PyType_Type, &type, &name)) return nullptr;
+  const std::string_view whole = name;
+  const Py kept(PyUnicode_InternFromString(name));
+  Py module(PyUnicode_FromStringAndSize(name, Py_ssize_t(whole.rfind('.'))));
+  if (!module || PyDict_SetItemString(type->tp_dict, "__module__", module.get()) < 0) return nullptr;
+  Py_INCREF(kept.get());  // tp_name points into it for good
+  if (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)) type->tp_name = PyUnicode_AsUTF8(kept.get());
+  PyType_Modified(type);
+  Py_RETURN_NONE;
+}
+
 PyMethodDef functions[] = {
+    {"rename_type", rename_type, METH_VARARGS, nullptr},
     {"set_callbacks", set_callbacks, METH_O, nullptr},
     {"set_operators", set_operators, METH_O, nullptr},
     {"attach", attach, METH_VARARGS, nullptr},

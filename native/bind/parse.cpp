@@ -59,7 +59,7 @@ bool accepts(const Param& p, PyObject* o) {
     case ParamType::reals: return is_sequence(o) ? all_items(o, [](PyObject* i) { return is_number(i) || zero_dim(i); }) : p.one_int && is_number(o);
     case ParamType::string: return PyUnicode_Check(o);
     case ParamType::dtype: return is_dtype(o);
-    case ParamType::device: return PyUnicode_Check(o) || PyLong_CheckExact(o) || !strcmp(Py_TYPE(o)->tp_name, "facula.device");
+    case ParamType::device: return PyUnicode_Check(o) || PyLong_CheckExact(o) || strstr(Py_TYPE(o)->tp_name, ".device");
     case ParamType::format: return is_memory_format(o);
     default: return true;
   }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import facula
 
 from .._native import core
@@ -203,8 +201,10 @@ def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None,
     """base ** linspace(start, end, steps)."""
     kind = dtype or core.get_default_dtype()
     wide = facula.float64 if not kind.is_complex else facula.complex128
+    if not (kind.is_complex or kind.is_floating_point):
+        start, end = int(start), int(end)
     exponents = facula.linspace(start, end, steps, dtype=wide, device=device)
-    made = facula.exp(exponents * math.log(base)).to(kind)
+    made = facula.full_like(exponents, base).pow(exponents).to(kind)
     return _finish(made, requires_grad) if out is None else out.resize_(made.shape).copy_(made)
 
 

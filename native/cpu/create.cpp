@@ -45,7 +45,8 @@ void arange(Call& c) {
   if ((step.d() > 0 && start.d() > end.d()) || (step.d() < 0 && start.d() < end.d()))
     throw RuntimeError("upper bound and lower bound inconsistent with step sign");
   const bool integral = is_integral(type);
-  const int64_t n = integral && whole ? (end.n() - start.n() + step.n() - (step.n() > 0 ? 1 : -1)) / step.n()
+  if (integral && step.n() == 0) throw ValueError("step must be nonzero");
+  const int64_t n = integral ? (end.n() - start.n() + step.n() - (step.n() > 0 ? 1 : -1)) / step.n()
                                       : int64_t(std::ceil((end.d() - start.d()) / step.d()));
   Tensor out = empty({n}, type, device_of(c, 4));
   if (!out.is_meta())
@@ -76,12 +77,12 @@ void linspace(Call& c) {
       using W = std::conditional_t<is_complex_v<T>, T, std::conditional_t<sizeof(T) == 4 && !std::is_integral_v<T>, float, double>>;
       W a, b;
       if constexpr (is_complex_v<W>) { a = W(start.c()); b = W(end.c()); }
+      else if constexpr (std::is_integral_v<T>) { a = W(start.n()); b = W(end.n()); }
       else { a = W(start.d()); b = W(end.d()); }
       const W step = n > 1 ? (b - a) / W(double(n - 1)) : W(0);
       for (int64_t i = 0; i < n; ++i) {
         const W v = i < n / 2 ? a + step * W(double(i)) : b - step * W(double(n - 1 - i));
-        if constexpr (is_complex_v<T>) p[i] = T(v);
-        else p[i] = T(n == 1 ? a : v);
+        p[i] = T(n == 1 ? a : v);
       }
     });
   c.out.push_back(out);

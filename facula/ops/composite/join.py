@@ -108,7 +108,7 @@ def combinations(input, r=2, with_replacement=False):
     pick = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = list(pick(range(input.shape[0]), r))
     index = facula.tensor(rows, dtype=facula.int64).reshape(len(rows), r)
-    return input[index] if rows else input.new_empty((0, r))
+    return input[index]
 
 
 # ---------------------------------------------------------------- order

@@ -211,7 +211,8 @@ def _pool(rows, bag_of, count, mode, per_sample_weights):
     total = empty.index_add(0, bag_of, rows)
     if mode == "sum":
         return total
-    n = facula.zeros(count, dtype=facula.int64).index_add(0, bag_of, facula.ones_like(bag_of)).clamp(min=1)
+    n = facula.zeros(count, dtype=facula.int64).index_add(0, bag_of, facula.ones_like(bag_of))
+    n = n.masked_fill(n == 0, 1)
     return total / n.unsqueeze(1).to(total.dtype)
 
 

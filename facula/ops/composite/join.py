@@ -247,12 +247,14 @@ def vander(x, N=None, increasing=False):  # noqa: N803
 # ---------------------------------------------------------------- padding
 def _padded_index(n, low, high, mode):
     """Positions in [0, n) that a padded dimension shows."""
-    at = facula.arange(-low, n + high)
+    first, last = max(-low, 0), n - max(-high, 0)  # negative amounts cut before the rest repeats
+    before, after = max(low, 0), max(high, 0)
     if mode == "replicate":
-        return at.clamp(0, n - 1)
+        return facula.cat([facula.full((before,), 0, dtype=facula.int64), facula.arange(first, last),
+                           facula.full((after,), n - 1, dtype=facula.int64)])
     if mode == "circular":
-        return at % n
-    at = at.abs()
+        return facula.arange(-before, last - first + after) % (last - first) + first
+    at = facula.arange(-low, n + high).abs()
     return facula.where(at >= n, 2 * (n - 1) - at, at) if n > 1 else at
 
 

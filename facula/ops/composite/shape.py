@@ -283,7 +283,7 @@ def _copies(result):
 
 def _copy_form(name):
     def copying(input, *args, **kwargs):
-        if name == "narrow" and args and isinstance(args[0], int) and not -input.dim() <= args[0] < input.dim():
+        if name == "narrow" and args and isinstance(args[0], int) and args[0] >= max(input.dim(), 1):
             raise RuntimeError(f"narrow_copy(): dim {args[0]} is out of range for a tensor of {input.dim()} dimensions")
         if name == "slice" or name == "alias":
             return _copies(getattr(facula, "_slice" if name == "slice" else "alias")(input, *args, **kwargs))

@@ -23,7 +23,9 @@ def bytes_of(tensor):
 
 def memory_of(tensor):
     """The memory behind a CPU tensor as a writable memoryview of bytes."""
-    return memoryview((ctypes.c_char * tensor._storage_nbytes()).from_address(tensor._storage_ptr())).cast("B")
+    memory = (ctypes.c_char * tensor._storage_nbytes()).from_address(tensor._storage_ptr())
+    memory.owner = tensor  # the view keeps what it shows alive
+    return memoryview(memory).cast("B")
 
 
 class _Storage:

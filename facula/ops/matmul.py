@@ -155,6 +155,8 @@ def addr(input, vec1, vec2, *, beta=1, alpha=1):
         raise RuntimeError("For integral input tensors, argument beta must not be a floating point number."
                            if isinstance(beta, float) else
                            "For integral input tensors, argument alpha must not be a floating point number.")
+    if dtype in (facula.bfloat16, facula.float16):  # rounded once
+        input, vec1, vec2 = input.float(), vec1.float(), vec2.float()
     product = facula.outer(vec1, vec2)
     if alpha != 1:
         product = product * alpha

@@ -364,20 +364,20 @@ void complex_product(int64_t m, int64_t n, int64_t k, std::complex<R> alpha,
     using Q = std::conditional_t<std::is_const_v<std::remove_pointer_t<decltype(x.data)>>, const R, R>;
     return Strided<Q>{reinterpret_cast<Q*>(x.data) + part, 2 * x.row, 2 * x.col};
   };
-  const bool plain = alpha.imag() == 0;
-  std::vector<C> scaled;
-  if (!plain) {  // rare: alpha goes into a copy of A
-    scaled.resize(m * k);
-    for (int64_t i = 0; i < m; ++i)
-      for (int64_t p = 0; p < k; ++p) scaled[i * k + p] = alpha * a.data[i * a.row + p * a.col];
-    a = {scaled.data(), k, 1};
-  }
-  const R by = plain ? alpha.real() : R(1);
-  if (beta != C(1)) scale(m, n, beta, c, {});
+  // With a scale the product is finished first, so that its terms are rounded once.
+  const bool plain = alpha == C(1) && beta == C(0);
+  std::vector<C> product(plain ? 0 : m * n);
+  const Strided<C> to = plain ? c : Strided<C>{product.data(), n, 1};
   for (int part = 0; part < 2; ++part) {
-    const auto to = plane(c, part);
-    gemm<R>(m, n, k, part ? by : by, plane(a, 0), plane(b, part), R(1), to);
-    gemm<R>(m, n, k, part ? by : -by, plane(a, 1), plane(b, 1 - part), R(1), to);
+    gemm<R>(m, n, k, 1, plane(a, 0), plane(b, part), R(0), plane(to, part));
+    gemm<R>(m, n, k, part ? R(1) : R(-1), plane(a, 1), plane(b, 1 - part), R(1), plane(to, part));
+  }
+  if (plain) return;
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      C& x = c.data[i * c.row + j * c.col];
+      x = beta == C(0) ? alpha * product[i * n + j] : alpha * product[i * n + j] + beta * x;
+    }
   }
 }
 

@@ -201,7 +201,19 @@ void addbmm(Call& c) {
   expand_to(self, {a.size(1), b.size(2)});
   check_batches(a, b);
   const Tensor out = start(self, {a.size(1), b.size(2)}, c.scalar(3), device_of(a, b));
-  if (!out.is_meta()) {
+  if (out.is_meta()) {
+    c.out.push_back(out);
+    return;
+  }
+  if (is_floating(out.dtype()) && item_size(out.dtype()) == 2 && a.size(0) > 0) {
+    // PyTorch rounds after each matrix.
+    for (int64_t i = 0; i < a.size(0); ++i) {
+      const auto matrix = [i](const Tensor& t) {
+        return as_view(t, {t.size(1), t.size(2)}, {t.stride(1), t.stride(2)}, t->offset + i * t.stride(0));
+      };
+      multiply_into(out, matrix(a), matrix(b), c.scalar(4), i ? kOne : c.scalar(3), "addbmm");
+    }
+  } else {
     const int64_t depth = a.size(0) * a.size(2);
     const Tensor left = reshaped(contiguous(permuted(a, {1, 0, 2})), {a.size(1), depth});
     multiply_into(out, left, reshaped(contiguous(b), {depth, b.size(2)}), c.scalar(4), c.scalar(3), "addbmm");

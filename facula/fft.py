@@ -1,0 +1,5 @@
+"""Discrete Fourier transforms."""
+
+from .ops import functions as _functions
+
+globals().update(_functions["fft"])

@@ -155,6 +155,7 @@ struct Engine {
         gather(right, source, taps.data() + p, d, panels[j]);
         Target<T> to{{result + panels[j].out[0], inner, 1}, T(1), T(p ? 1 : 0), last_bias, nullptr, false};
         if (partial) to.c = {partial + (j - j0) * N - i0 * (j1 - j0) * N, (j1 - j0) * N, 1};
+        to.mark();
         for (int64_t i = i0; i < i1; i += kRows) {
           const int64_t m = std::min<int64_t>(kRows, i1 - i);
           kTiles<T>[2 * (m - 1) + (panels[j].cols > W)](d, left + i * depth + p * kRows, 1, kRows, right, N, to, i, 0,

@@ -59,6 +59,7 @@ void run_block(const Problem<S>& x, int64_t i0, int64_t i1, int64_t j0, int64_t 
     to.row_bias = final ? last.row_bias : nullptr;
     to.col_bias = final ? last.col_bias : nullptr;
     to.relu = final && last.relu;
+    to.mark();
     if (left) {
       for (int64_t i = i0; i < i1; i += kRows)
         pack<kRows>(left + (i - i0) * d, x.a.data + i * x.a.row + p * x.a.col, x.a.row, x.a.col,

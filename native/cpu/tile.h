@@ -147,6 +147,10 @@ struct Target {
   const T* row_bias;
   const T* col_bias;
   bool relu;
+  bool plain = false;  // contiguous rows, set or added to, and nothing else
+  void mark() {
+    plain = c.col == 1 && alpha == T(1) && (beta == T(0) || beta == T(1)) && !row_bias && !col_bias && !relu;
+  }
 };
 
 // Writes a finished tile (rows of `ld` elements) to its place.
@@ -200,6 +204,15 @@ void run_tile(int64_t k, const T* a, int64_t row, int64_t step, const T* b, int6
 #pragma GCC unroll 2
     for (int s = 0; s < V; ++s) acc[r][s] = Vec<T>{};
   multiply<T, M, V>(k, a, row, step, b, ldb, acc);
+  if (to.plain && cols == V * W) {  // nearly all tiles of large products
+    T* c = to.c.data + i * to.c.row + j;
+#pragma GCC unroll 16
+    for (int r = 0; r < M; ++r, c += to.c.row) {
+#pragma GCC unroll 2
+      for (int s = 0; s < V; ++s) store(c + s * W, to.beta == T(0) ? acc[r][s] : acc[r][s] + load(c + s * W));
+    }
+    return;
+  }
   alignas(kBytes) T tile[M * V * W];
 #pragma GCC unroll 16
   for (int r = 0; r < M; ++r)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import facula
 
 from ._native import core
@@ -47,10 +49,10 @@ def _normalized(index):
     if isinstance(index, tuple):
         return index
     if isinstance(index, list) and len(index) < 32 and any(
-            isinstance(i, (list, tuple, slice, Tensor)) or i is None or i is Ellipsis for i in index):
-        # A short list with anything but numbers in it used to mean a tuple.
-        if not any(isinstance(i, (slice,)) or i is None or i is Ellipsis for i in index):
-            return (index,)
+            isinstance(i, (list, tuple, range, slice, Tensor)) or i is None or i is Ellipsis for i in index):
+        warnings.warn("Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; "
+                      "use x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index",
+                      UserWarning, stacklevel=6)
         return tuple(index)
     return (index,)
 
@@ -83,6 +85,8 @@ def _prepare(index):
             items.append(_as_index(i, None))
         elif _is_integer(i):
             items.append(i.__index__())
+        elif isinstance(i, str):
+            raise TypeError("new(): invalid data type 'str'")
         else:
             raise IndexError("only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
                              f"(got {type(i).__name__})")
@@ -92,9 +96,9 @@ def _prepare(index):
 def _resolve(x, index):
     """(the view that the basic items make, index tensors by dimension of that view or None)."""
     items = _prepare(index)
-    dots = sum(1 for i in items if i is Ellipsis)
-    if dots > 1:
-        raise IndexError("an index can only have a single ellipsis ('...')")
+    if sum(i is Ellipsis for i in items) > 1:
+        first = next(k for k, i in enumerate(items) if i is Ellipsis)
+        items = [i for k, i in enumerate(items) if k == first or i is not Ellipsis]
     used = sum(_consumed(i) for i in items)
     if used > x.dim():
         if x.dim() == 0 and any(isinstance(i, int) and not isinstance(i, bool) for i in items):

@@ -33,7 +33,7 @@ Tensor basic_index(const Tensor& x, PyObject* const* items, Py_ssize_t n, const 
   for (Py_ssize_t i = 0; i < n; ++i) {
     PyObject* o = items[i];
     if (o == Py_Ellipsis) {
-      if (dots) throw IndexError("an index can only have a single ellipsis ('...')");
+      if (dots) continue;
       dots = true;
       for (int rest = x.dim() - int(used); rest > 0; --rest, ++d) { sizes.push_back(x.size(d)); strides.push_back(x.stride(d)); }
     } else if (o == Py_None) {

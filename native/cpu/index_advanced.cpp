@@ -111,8 +111,10 @@ Indexed locate(const Tensor& x, const std::vector<Tensor>& given) {
   r.places.outer = offsets_of(outer_sizes, outer_strides);
   r.places.inner = offsets_of(inner_sizes, inner_strides);
   r.places.at.assign(size_t(common.numel()), 0);
+  int ordinal = -1;  // messages count indexed dimensions
   for (int d = 0; d < x.dim(); ++d) {
     if (!indices[size_t(d)]) continue;
+    ++ordinal;
     Tensor index = contiguous_as(expand_to(indices[size_t(d)], common), DType::int64);
     const int64_t *v = index.data<int64_t>(), size = x.size(d), stride = x.stride(d);
     std::atomic<int64_t> bad{-1};
@@ -123,7 +125,7 @@ Indexed locate(const Tensor& x, const std::vector<Tensor>& given) {
         r.places.at[size_t(i)] += (k < 0 ? k + size : k) * stride;
       }
     });
-    if (bad >= 0) throw IndexError("index ", v[bad], " is out of bounds for dimension ", d, " with size ", size);
+    if (bad >= 0) throw IndexError("index ", v[bad], " is out of bounds for dimension ", ordinal, " with size ", size);
   }
   r.places.finish();
   return r;

@@ -108,9 +108,13 @@ def _resolve(x, index):
     view, dim, original = x, 0, 0
     tensors: list = []
 
+    covered = 0  # dimensions that `tensors` stands for so far; a mask stands for several
+
     def place(t, count):
-        tensors.extend([None] * (dim - len(tensors)))
+        nonlocal covered
+        tensors.extend([None] * (dim - covered))
         tensors.append(t)
+        covered = dim + count
         return count
 
     for i in items:
@@ -155,9 +159,8 @@ def _resolve(x, index):
             count = _consumed(i)
             if count > 1 or i.dtype in (facula.bool, facula.uint8):
                 _check_mask(i, view, dim, original)
-                for position in facula._nonzero(i).unbind(1):
-                    place(position, 1)
-                    dim += 1
+                place(i, count)
+                dim += count
                 original += count
             else:
                 place(i, 1)
@@ -179,6 +182,8 @@ def _check_mask(mask, view, dim, original):
 
 def getitem(x, index):
     """What x[index] means."""
+    if type(index) is Tensor and index.dtype == facula.int64 and index.dim() and x.dim():
+        return facula._index(x, (index,))
     view, tensors = _resolve(x, index)
     if tensors:
         return facula._index(view, tensors)
@@ -198,6 +203,10 @@ def _value(value, x):
 
 def setitem(x, index, value):
     """What x[index] = value means: an in-place copy into a view, or a write at computed places."""
+    if type(index) is Tensor and index.dtype == facula.bool and index.dim() and isinstance(value, (bool, int, float)) \
+            and index.shape == x.shape[:index.dim()]:
+        x.masked_fill_(index if index.dim() == x.dim() else index.reshape(*index.shape, *[1] * (x.dim() - index.dim())), value)
+        return
     view, tensors = _resolve(x, index)
     if not tensors:
         if isinstance(value, (bool, int, float)) and not isinstance(value, Tensor):
@@ -231,5 +240,10 @@ def _scalar_name(x):
 
 
 def _result_dims(view, tensors):
-    given = [t for t in tensors if t is not None]
-    return view.dim() - len(given) + max(t.dim() for t in given)
+    taken = dims = 0
+    for t in tensors:
+        if t is not None:
+            mask = t.dtype in (facula.bool, facula.uint8)
+            taken += t.dim() if mask else 1
+            dims = max(dims, 1 if mask else t.dim())
+    return view.dim() - taken + dims

@@ -180,3 +180,9 @@ def _as_strided_scatter_src(grad, input_geometry, size, stride, storage_offset):
 
 op("as_strided_scatter(Tensor input, Tensor src, int[] size, int[] stride, int? storage_offset=None)", kernel="shape.as_strided_scatter",
    vjp={"input": _as_strided_scatter_input, "src": _as_strided_scatter_src})
+
+op("flatten(Tensor input, int start_dim=0, int end_dim=-1)", kernel="shape.flatten", view=True, node="ViewBackward0",
+   vjp={"input": _reshape_back})
+for _name in ("movedim", "moveaxis"):
+    op(f"{_name}(Tensor input, int[1] source, int[1] destination)", kernel="shape.movedim", view=True, node="PermuteBackward0",
+       vjp={"input": lambda grad, source, destination: grad.movedim(destination, source)})

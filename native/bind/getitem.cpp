@@ -104,6 +104,20 @@ PyObject* getitem(PyObject* self, PyObject* index) {
 int setitem(PyObject* self, PyObject* index, PyObject* value) {
   return guarded<int>(-1, [&] {
     if (!value) throw TypeError("Tensor does not support deleting items");
+    PyObject* const* items;
+    PyObject* single;
+    Py_ssize_t n;
+    const bool number = PyFloat_CheckExact(value) || PyLong_CheckExact(value) || PyBool_Check(value);
+    if (!(tensor_of(self)->flags & kNeedsSlowPath) && !modes.slow && (number || Py_IS_TYPE(value, &TensorType)) &&
+        (PyTuple_Check(index) || plain_int(index) || index == Py_Ellipsis) && all_basic(index, items, n, single)) {
+      Py view = checked(getitem(self, index));
+      static PyObject* fill = PyUnicode_InternFromString("fill_");
+      static PyObject* copy = PyUnicode_InternFromString("copy_");
+      if (number || tensor_of(value)->sizes.ndim() <= tensor_of(view.get())->sizes.ndim()) {
+        checked(PyObject_CallMethodOneArg(view.get(), number ? fill : copy, value));
+        return 0;
+      }
+    }
     checked(PyObject_CallFunctionObjArgs(callback("setitem"), self, index, value, nullptr));
     return 0;
   });

@@ -58,13 +58,24 @@ void take_places(const Places& p, const Tensor& x, const Tensor& out) {
   for_size(item_size(x.dtype()), [&]<class T> {
     const T* from = x.data<T>();
     T* to = out.data<T>();
+    if (inner == 1) {
+      const int64_t first = p.inner[0];
+      auto run = [&](int64_t o, int64_t j0, int64_t j1) {
+        const T* f = from + p.outer[size_t(o)] + first;
+        T* t = to + o * at;
+        const int64_t* k = p.at.data();
+        for (int64_t j = j0; j < j1; ++j) t[j] = f[k[j]];
+      };
+      if (at == rows) parallel_for(at, 32 << 10, [&](int64_t a, int64_t b) { run(0, a, b); });
+      else parallel_for(rows / at, std::max<int64_t>(1, (32 << 10) / at), [&](int64_t a, int64_t b) { for (int64_t o = a; o < b; ++o) run(o, 0, at); });
+      return;
+    }
     parallel_for(rows, std::max<int64_t>(1, (16 << 10) / inner), [&](int64_t a, int64_t b) {
       int64_t o = a / at, j = a % at;
       for (int64_t i = a; i < b; ++i) {
         const T* f = from + p.outer[size_t(o)] + p.at[size_t(j)];
         T* t = to + i * inner;
-        if (inner == 1) *t = f[p.inner[0]];
-        else if (p.run) std::memcpy(t, f, size_t(inner) * sizeof(T));
+        if (p.run) std::memcpy(t, f, size_t(inner) * sizeof(T));
         else for (int64_t r = 0; r < inner; ++r) t[r] = f[p.inner[size_t(r)]];
         if (++j == at) { j = 0; ++o; }
       }

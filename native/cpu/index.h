@@ -1,5 +1,6 @@
 // Moving blocks of elements to and from computed places.
 #pragma once
+#include <algorithm>
 #include <vector>
 
 #include "cpu/parallel.h"
@@ -105,6 +106,22 @@ void independent(const Places& p, const Body& body) {
 template <class T, class Combine>
 void combine_places(const Places& p, T* x, const T* values, bool single, const Combine& combine) {
   const int64_t at = int64_t(p.at.size()), inner = int64_t(p.inner.size());
+  if (p.outer.size() == 1 && inner >= 16 && p.run && !single && at * inner > (64 << 10)) {
+    // Whole rows: every task owns a range of destinations and passes over all indices.
+    const auto [low, high] = std::minmax_element(p.at.begin(), p.at.end());
+    const int64_t parts = std::min<int64_t>(16, at * inner >> 15), first = *low, share = (*high - first) / parts + 1;
+    parallel_for(parts, 1, [&](int64_t part, int64_t) {
+      const int64_t begin = first + part * share, end = begin + share;
+      for (int64_t j = 0; j < at; ++j) {
+        const int64_t k = p.at[size_t(j)];
+        if (k < begin || k >= end) continue;
+        T* __restrict to = x + p.outer[0] + k;
+        const T* __restrict from = values + j * inner;
+        for (int64_t r = 0; r < inner; ++r) to[r] = combine(to[r], from[r]);
+      }
+    });
+    return;
+  }
   independent(p, [&](int64_t r0, int64_t r1, int64_t a0, int64_t a1) {
     for (int64_t a = a0; a < a1; ++a)
       for (int64_t j = 0; j < at; ++j) {

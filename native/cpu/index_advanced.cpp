@@ -131,8 +131,24 @@ Indexed locate(const Tensor& x, const std::vector<Tensor>& given) {
   return r;
 }
 
+Tensor select_true(const Tensor& x, const Tensor& mask) {
+  const auto at = true_positions(mask);
+  Tensor from = contiguous(x), out = empty({int64_t(at.size())}, x.dtype());
+  for_size(item_size(x.dtype()), [&]<class T> {
+    const T* f = from.data<T>();
+    T* to = out.data<T>();
+    parallel_for(int64_t(at.size()), 32 << 10, [&](int64_t a, int64_t b) { for (int64_t i = a; i < b; ++i) to[i] = f[at[size_t(i)]]; });
+  });
+  return out;
+}
+
 void index(Call& c) {
   const Tensor& x = c.tensor(0);
+  const auto& given = c.tensors(1);
+  if (given.size() == 1 && given[0] && given[0].dtype() == DType::bool_ && given[0].sizes() == x.sizes() && x.dim() && !x.is_meta()) {
+    c.out.push_back(select_true(x, given[0]));
+    return;
+  }
   Indexed r = locate(x, c.tensors(1));
   Tensor out = empty(r.sizes, x.dtype(), x.device());
   c.out.push_back(out);
@@ -217,15 +233,7 @@ void masked_select(Call& c) {
   const Tensor &x = c.tensor(0), &mask = c.tensor(1);
   check_mask(c, mask, "masked_select: expected BoolTensor for mask, but got ");
   const Dims sizes = broadcast_sizes(x.sizes(), mask.sizes());
-  const auto at = true_positions(expand_to(mask, sizes));
-  Tensor from = contiguous(expand_to(x, sizes));
-  Tensor out = empty({int64_t(at.size())}, x.dtype());
-  c.out.push_back(out);
-  for_size(item_size(x.dtype()), [&]<class T> {
-    const T* f = from.data<T>();
-    T* to = out.data<T>();
-    parallel_for(int64_t(at.size()), 32 << 10, [&](int64_t a, int64_t b) { for (int64_t i = a; i < b; ++i) to[i] = f[at[size_t(i)]]; });
-  });
+  c.out.push_back(select_true(expand_to(x, sizes), expand_to(mask, sizes)));
 }
 
 void masked_scatter(Call& c) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cpu/copy.h"
+#include "cpu/index.h"
 #include "cpu/parallel.h"
 #include "cpu/views.h"
 
@@ -23,7 +24,25 @@ void flip(Call& c) {
   }
   Tensor out = empty_like(x);
   c.out.push_back(out);
-  if (!out.is_meta() && x.numel()) copy_into(out, as_view(x, x.sizes(), strides, offset));
+  if (out.is_meta() || x.numel() == 0) return;
+  Tensor from = as_view(x, x.sizes(), strides, offset);
+  if (x.dim() == 0 || strides.back() != -1 || !out.is_contiguous()) return copy_into(out, from);
+  // Rows read backwards.
+  const int64_t cols = x.size(-1);
+  Dims row_sizes = x.sizes(), row_strides = strides;
+  row_sizes.back() = row_strides.back() = 1;
+  const auto rows = offsets_of(row_sizes, row_strides);
+  for_size(item_size(x.dtype()), [&]<class T> {
+    const T* f = from.data<T>();
+    T* to = out.data<T>();
+    parallel_for(int64_t(rows.size()), std::max<int64_t>(1, (32 << 10) / cols), [&](int64_t a, int64_t b) {
+      for (int64_t r = a; r < b; ++r) {
+        const T* source = f + rows[size_t(r)] - (cols - 1);
+        T* t = to + r * cols;
+        for (int64_t i = 0; i < cols; ++i) t[i] = source[cols - 1 - i];
+      }
+    });
+  });
 }
 
 void roll(Call& c) {

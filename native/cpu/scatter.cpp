@@ -92,7 +92,20 @@ void scatter_lanes(const Tensor& x, int64_t dim, const Lanes& lanes, const Tenso
       }
     }
   };
-  if (lanes.outer > 1 || m < 32) {
+  if (m == 1) {  // the last dimension: one column at a time
+    parallel_for(lanes.outer, std::max<int64_t>(1, (16 << 10) / std::max<int64_t>(1, n)), [&](int64_t a, int64_t b) {
+      for (int64_t o = a; o < b; ++o) {
+        const int64_t* k = at + o * n;
+        T* base = to + outer[size_t(o)];
+        const T* f = from + source_outer[size_t(o)];
+        for (int64_t j = 0; j < n; ++j) {
+          if (uint64_t(k[j]) >= uint64_t(size)) out_of_bounds(k[j], dim, size);
+          T& t = base[k[j] * stride];
+          t = combine(t, f[j * source_stride]);
+        }
+      }
+    });
+  } else if (lanes.outer > 1 || m < 32) {
     parallel_for(lanes.outer, std::max<int64_t>(1, (16 << 10) / std::max<int64_t>(1, n * m)), [&](int64_t a, int64_t b) { for (int64_t o = a; o < b; ++o) block(o, 0, m); });
   } else {
     parallel_for(m, std::max<int64_t>(16, (16 << 10) / std::max<int64_t>(1, n)), [&](int64_t a, int64_t b) { block(0, a, b); });

@@ -83,6 +83,20 @@ Tensor reshaped(const Tensor& x, const Dims& wanted, std::string_view op) {
 void view(Call& c) { c.out.push_back(reshaped(c.tensor(0), c.ints(1), "view")); }
 void reshape(Call& c) { c.out.push_back(reshaped(c.tensor(0), c.ints(1), "reshape")); }
 
+void flatten(Call& c) {
+  const Tensor& x = c.tensor(0);
+  const int64_t start = wrap_dim(c.integer(1), x.dim()), end = wrap_dim(c.integer(2), x.dim());
+  if (start > end) throw RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim");
+  if (x.dim() == 0) { c.out.push_back(as_view(x, {1}, {1}, x->offset)); return; }
+  if (start == end) { c.out.push_back(x); return; }
+  Dims sizes;
+  for (int d = 0; d < x.dim(); ++d) {
+    if (d > start && d <= end) sizes.back() *= x.size(d);
+    else sizes.push_back(x.size(d));
+  }
+  c.out.push_back(reshaped(x, sizes, "flatten"));
+}
+
 // The bytes read as another element type; the last dimension grows or shrinks with the sizes.
 void view_dtype(Call& c) {
   const Tensor& x = c.tensor(0);
@@ -179,6 +193,29 @@ void permute(Call& c) {
     d = wrap_dim(d, x.dim());
     if (seen >> d & 1) throw RuntimeError("permute(): duplicate dims are not allowed.");
     seen |= uint64_t(1) << d;
+  }
+  c.out.push_back(permuted(x, order));
+}
+
+void movedim(Call& c) {
+  const Tensor& x = c.tensor(0);
+  Dims from = c.ints(1), to = c.ints(2);
+  if (from.size() != to.size())
+    throw RuntimeError("movedim: Invalid source or destination dims: source (", from, " dims) should contain the same number of dims as destination (", to, " dims)");
+  const int n = x.dim();
+  Dims order(size_t(n), -1);
+  uint64_t taken = 0;
+  for (size_t i = 0; i < from.size(); ++i) {
+    const int64_t s = wrap_dim(from[i], n), d = wrap_dim(to[i], n);
+    if (taken >> s & 1) throw RuntimeError("movedim: repeated dim in `source` (", c.ints(1), ")");
+    taken |= uint64_t(1) << s;
+    if (n && order[d] >= 0) throw RuntimeError("movedim: repeated dim in `destination` (", c.ints(2), ")");
+    if (n) order[d] = s;
+  }
+  for (int64_t d = 0, s = 0; d < n; ++d) {
+    if (order[d] >= 0) continue;
+    while (taken >> s & 1) ++s;
+    order[d] = s++;
   }
   c.out.push_back(permuted(x, order));
 }
@@ -435,7 +472,7 @@ void contiguous_kernel(Call& c) {
 }
 
 const Register here[] = {
-    {"shape.view", view}, {"shape.reshape", reshape}, {"shape.view_dtype", view_dtype}, {"shape.view_as_real", view_as_real},
+    {"shape.view", view}, {"shape.reshape", reshape}, {"shape.flatten", flatten}, {"shape.movedim", movedim}, {"shape.view_dtype", view_dtype}, {"shape.view_as_real", view_as_real},
     {"shape.view_as_complex", view_as_complex}, {"shape.transpose", transpose}, {"shape.t", t}, {"shape.permute", permute},
     {"shape.squeeze", squeeze}, {"shape.squeeze_dim", squeeze_dim}, {"shape.unsqueeze", unsqueeze}, {"shape.expand", expand},
     {"shape.select", select}, {"shape.narrow", narrow}, {"shape.narrow_tensor", narrow_tensor}, {"shape.slice", slice}, {"shape.split", split},

@@ -5,7 +5,7 @@ import itertools
 import facula
 
 from .._table import composite
-from .shape import _ints, _tensors, _wrap, atleast
+from .shape import _tensors, _wrap, atleast
 
 
 def _stacked_along(name, at_least, dim_of):

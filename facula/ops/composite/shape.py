@@ -18,10 +18,6 @@ def _wrap(dim, ndim):
     return dim % max(ndim, 1)
 
 
-def _ints(x):
-    return [x] if isinstance(x, int) else list(x)
-
-
 # ---------------------------------------------------------------- sizes
 @composite("reshape_as", function=False)
 def reshape_as(input, other):
@@ -47,21 +43,6 @@ def broadcast_tensors(*tensors):
     tensors = _tensors(tensors)
     shape = facula.broadcast_shapes(*(t.shape for t in tensors))
     return tuple(t.expand(shape) for t in tensors)
-
-
-@composite("flatten")
-def flatten(input, start_dim=0, end_dim=-1):
-    """Joins the dimensions from `start_dim` to `end_dim` into one."""
-    n = input.dim()
-    start, end = _wrap(start_dim, n), _wrap(end_dim, n)
-    if start > end:
-        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
-    if n == 0:
-        return input.reshape(1)
-    if start == end:
-        return input
-    shape = input.shape
-    return input.reshape(*shape[:start], math.prod(shape[start:end + 1]), *shape[end + 1:])
 
 
 @composite("unflatten")
@@ -113,23 +94,6 @@ for _n in _GROW:
 
 
 # ---------------------------------------------------------------- order of dimensions
-@composite("movedim", aliases=("moveaxis",))
-def movedim(input, source, destination):
-    """Moves dimensions to new places, the others keeping their order."""
-    n = input.dim()
-    source, destination = _ints(source), _ints(destination)
-    if len(source) != len(destination):
-        raise RuntimeError("movedim: Invalid source or destination dims: source "
-                           f"({source} dims) should contain the same number of dims as destination ({destination} dims)")
-    source, destination = [_wrap(d, n) for d in source], [_wrap(d, n) for d in destination]
-    for name, dims in (("source", source), ("destination", destination)):
-        if len(set(dims)) != len(dims):
-            raise RuntimeError(f"movedim: repeated dim in `{name}` ({dims})")
-    rest = [d for d in range(n) if d not in source]
-    moved = dict(zip(destination, source))
-    return input.permute([moved[d] if d in moved else rest.pop(0) for d in range(n)]) if n else input.permute([])
-
-
 @composite("adjoint")
 def adjoint(input):
     """The conjugate of the matrix transpose."""

@@ -38,8 +38,14 @@ Tensor nonzero_rows(const Tensor& x) {
   Tensor out = empty({int64_t(at.size()), x.dim()}, DType::int64);
   int64_t* p = out.data<int64_t>();
   const int n = x.dim();
-  for (size_t i = 0; i < at.size(); ++i)
-    for (int64_t rest = at[i], d = n - 1; d >= 0; --d) { p[int64_t(i) * n + d] = rest % x.size(d); rest /= x.size(d); }
+  const Dims sizes = x.sizes();
+  parallel_for(int64_t(at.size()), 16 << 10, [&](int64_t a, int64_t b) {
+    for (int64_t i = a; i < b; ++i) {
+      int64_t rest = at[size_t(i)];
+      for (int d = n - 1; d > 0; --d) { const int64_t q = rest / sizes[d]; p[i * n + d] = rest - q * sizes[d]; rest = q; }
+      if (n) p[i * n] = rest;
+    }
+  });
   return out;
 }
 void nonzero(Call& c) {
@@ -223,7 +229,15 @@ void masked_fill(Call& c) {
     const bool* w = flat.data<bool>();
     parallel_for(work.numel(), 64 << 10, [&](int64_t a, int64_t b) {
       if constexpr (std::is_same_v<T, Wide>) { for (int64_t i = a; i < b; ++i) { if (w[i]) to[i] = fill; else to[i] = from[i]; } }
-      else for (int64_t i = a; i < b; ++i) to[i] = w[i] ? fill : from[i];
+      else {
+        const auto* m = reinterpret_cast<const uint8_t*>(w);
+        // Without a branch; source and target are the same memory or apart.
+#pragma GCC ivdep
+        for (int64_t i = a; i < b; ++i) {
+          const T k = T(0) - T(m[i]), v = from[i];
+          to[i] = T((v & T(~k)) | (fill & k));
+        }
+      }
     });
   });
   if (!work.is(out)) copy_into(out, work);

@@ -30,7 +30,7 @@ functions, methods, missing = _table.build(core)
 for _name, _method in methods.items():
     core.attach(_name, _method)
 
-_SLOTS = {"bitwise_not": "bitwise_not", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift"}
+_SLOTS = {"bitwise_not": "bitwise_not", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift", "div": "true_divide"}
 
 
 def _operator(slot):

@@ -92,6 +92,8 @@ class _Functions:
     def where(condition, x, y):
         if isinstance(condition, Symbol):
             return symbol_call("where", condition, x, y)
+        if isinstance(condition, bool):  # of Python numbers
+            return x if condition else y
         import facula
 
         return facula.where(condition, x, y)

@@ -24,12 +24,12 @@ pointwise("rsub(Tensor input, Tensor|Scalar other, *, Scalar alpha=1)",
           vjp={"input": lambda grad, alpha: -grad * f.conj(alpha), "other": lambda grad: grad})
 pointwise("mul(Tensor input, Tensor|Scalar other)", lambda input, other: input * other, inplace=True, aliases=("multiply",),
           vjp={"input": lambda grad, other: grad * f.conj(other), "other": lambda grad, input: grad * f.conj(input)})
-pointwise("div(Tensor input, Tensor|Scalar other)", lambda input, other: input / other, dtype="floating", types=FLOATING,
-          inplace=True, aliases=("divide", "true_divide"),
+pointwise("true_divide(Tensor input, Tensor|Scalar other)", lambda input, other: input / other, dtype="floating", types=FLOATING,
+          inplace=True, node="DivBackward0",
           vjp={"input": lambda grad, other: grad / f.conj(other),
                "other": lambda grad, input, other: -grad * f.conj((input / other) / other)})
 pointwise("_div_trunc(Tensor input, Tensor|Scalar other)", lambda input, other: f.trunc_divide(input, other), types=ORDERED,
-          inplace=True)
+          node="DivBackward1", vjp_types=REAL, vjp={"input": lambda grad: grad * 0, "other": lambda grad: grad * 0})
 pointwise("floor_divide(Tensor input, Tensor|Scalar other)", lambda input, other: f.floor_divide(input, other),
           types=ORDERED, inplace=True)
 pointwise("remainder(Tensor input, Tensor|Scalar other)", lambda input, other: f.remainder(input, other), types=ORDERED,
@@ -103,6 +103,11 @@ pointwise("maximum(Tensor input, Tensor other)", lambda input, other: f.maximum(
 pointwise("minimum(Tensor input, Tensor other)", lambda input, other: f.minimum(input, other), types=ORDERED, vjp_types=REAL,
           vjp={"input": lambda grad, input, other: f.where(input == other, grad * 0.5, f.where(input > other, grad * 0, grad)),
                "other": lambda grad, input, other: f.where(input == other, grad * 0.5, f.where(other > input, grad * 0, grad))})
+for _name in ("max", "min"):  # the two-operand overloads of max and min
+    pointwise(f"{_name}(Tensor input, Tensor other)", (lambda n: lambda input, other: getattr(f, n)(input, other))(_name + "imum"),
+              types=ORDERED, vjp_types=REAL, node=f"{_name.title()}imumBackward0",
+              vjp={"input": lambda grad, input, other, result: f.where(input == other, grad * 0.5, f.where(input == result, grad, grad * 0)),
+                   "other": lambda grad, input, other, result: f.where(input == other, grad * 0.5, f.where(other == result, grad, grad * 0))})
 pointwise("fmax(Tensor input, Tensor other)", lambda input, other: f.fmax(input, other), types=ORDERED, vjp_types=REAL,
           vjp={"input": lambda grad, input, other: f.where((input >= other) | (other != other), grad, grad * 0),
                "other": lambda grad, input, other: f.where((input >= other) | (other != other), grad * 0, grad)})
@@ -127,7 +132,7 @@ pointwise("_clamp_both(Tensor input, Tensor|Scalar min, Tensor|Scalar max)",
 for _name in ("floor", "ceil", "trunc"):
     pointwise(f"{_name}(Tensor input)", (lambda n: lambda input: getattr(f, n)(input))(_name), types=ORDERED, vjp_types=REAL,
               inplace=True, aliases=("fix",) if _name == "trunc" else (), vjp={"input": lambda grad: grad * 0})
-pointwise("round(Tensor input)", lambda input: f.round(input), types=ORDERED, vjp_types=REAL, inplace=True, vjp={"input": lambda grad: grad * 0})
+pointwise("_round(Tensor input)", lambda input: f.round(input), types=ORDERED, vjp_types=REAL, inplace=True, node="RoundBackward0", vjp={"input": lambda grad: grad * 0})
 pointwise("frac(Tensor input)", lambda input: input - f.trunc(input), types=REAL, inplace=True, vjp={"input": lambda grad: grad})
 
 # ---------------------------------------------------------------- elementary functions
@@ -182,14 +187,14 @@ pointwise("_conj_physical(Tensor input)", lambda input: f.conj(input), node="Con
 # ---------------------------------------------------------------- activations
 pointwise("relu(Tensor input)", lambda input: f.where(input > 0, input, f.where(input != input, input, input * 0)), types=ORDERED,
           inplace=True, vjp_types=REAL, vjp={"input": lambda grad, result: f.where(result > 0, grad, grad * 0)})
-pointwise("nn.functional.silu(Tensor input)", lambda input: input * f.sigmoid(input), types=FLOATING, inplace=True, vjp_types=REAL,
+pointwise("nn.functional._silu(Tensor input)", lambda input: input * f.sigmoid(input), types=FLOATING, vjp_types=REAL, node="SiluBackward0",
           vjp={"input": lambda grad, input: grad * f.sigmoid(input) * (1 + input * (1 - f.sigmoid(input)))})
 pointwise("nn.functional._gelu_erf(Tensor input)", lambda input: input * 0.5 * (1.0 + f.erf(input * 0.7071067811865476)), types=REAL, node="GeluBackward0",
           vjp={"input": lambda grad, input: grad * (0.5 * (1.0 + f.erf(input * 0.7071067811865476)) + input * f.exp(input * input * -0.5) * 0.3989422804014327)})
 pointwise("nn.functional.softplus(Tensor input, Scalar beta=1, Scalar threshold=20)",
           lambda input, beta, threshold: f.where(input * beta > threshold, input, f.log1p(f.exp(input * beta)) / beta), types=REAL,
           vjp={"input": lambda grad, input, beta, threshold: f.where(input * beta > threshold, grad, grad * f.sigmoid(input * beta))})
-pointwise("nn.functional.leaky_relu(Tensor input, Scalar negative_slope=0.01)", lambda input, negative_slope: f.where(input > 0, input, input * negative_slope),
-          types=REAL, inplace=True, vjp={"input": lambda grad, input, negative_slope: f.where(input > 0, grad, grad * negative_slope)})
-pointwise("nn.functional.elu(Tensor input, Scalar alpha=1.0)", lambda input, alpha: f.where(input > 0, input, alpha * f.expm1(input)), types=REAL, inplace=True,
+pointwise("nn.functional._leaky_relu(Tensor input, Scalar negative_slope=0.01)", lambda input, negative_slope: f.where(input > 0, input, input * negative_slope),
+          types=REAL, node="LeakyReluBackward0", vjp={"input": lambda grad, input, negative_slope: f.where(input > 0, grad, grad * negative_slope)})
+pointwise("nn.functional._elu(Tensor input, Scalar alpha=1.0)", lambda input, alpha: f.where(input > 0, input, alpha * f.expm1(input)), types=REAL, node="EluBackward0",
           vjp={"input": lambda grad, input, alpha: f.where(input > 0, grad, grad * alpha * f.exp(input))})

@@ -1,0 +1,313 @@
+"""Elementwise operations made of the formulas in pointwise.py."""
+
+from __future__ import annotations
+
+import math
+
+import facula
+
+from ._table import composite, op  # noqa: F401
+
+
+def _floating(x):
+    return x if x.dtype.is_floating_point or x.dtype.is_complex else x.to(facula.get_default_dtype())
+
+
+def _both(a, b):
+    """Two operands as tensors of the common floating dtype."""
+    kind = facula.result_type(a, b)
+    kind = kind if kind.is_floating_point or kind.is_complex else facula.get_default_dtype()
+    like = next(t for t in (a, b) if isinstance(t, facula.Tensor))
+    return tuple(t.to(kind) if isinstance(t, facula.Tensor) else facula.tensor(t, dtype=kind, device=like.device) for t in (a, b))
+
+
+@composite("clamp", inplace=True, aliases=("clip",))
+def clamp(input, min=None, max=None):
+    """Limits elements to [min, max]; each limit a number, a tensor or None."""
+    if min is None and max is None:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    if max is None:
+        return facula.clamp_min(input, min)
+    if min is None:
+        return facula.clamp_max(input, max)
+    return facula._clamp_both(input, min, max)
+
+
+@composite("conj")
+def conj(input):
+    """The complex conjugate; the tensor itself if it is real."""
+    return facula._conj_physical(input) if input.dtype.is_complex else input
+
+
+composite("conj_physical", inplace=True)(lambda input: facula._conj_physical(input) if input.dtype.is_complex else input.clone())
+
+
+@composite("bitwise_not", inplace=True)
+def bitwise_not(input):
+    """~input; logical for bool."""
+    return facula.logical_not(input) if input.dtype == facula.bool else facula._bitwise_not(input)
+
+
+@composite("isinf")
+def isinf(input):
+    """Whether elements are infinite."""
+    if input.dtype.is_complex:
+        return isinf(facula.real(input)) | isinf(facula.imag(input))
+    return facula.abs(input) == math.inf if input.dtype.is_floating_point else facula.zeros_like(input, dtype=facula.bool)
+
+
+@composite("isfinite")
+def isfinite(input):
+    """Whether elements are neither infinite nor NaN."""
+    if input.dtype.is_complex:
+        return isfinite(facula.real(input)) & isfinite(facula.imag(input))
+    return facula.abs(input) < math.inf if input.dtype.is_floating_point else facula.ones_like(input, dtype=facula.bool)
+
+
+composite("isposinf")(lambda input: input == math.inf if input.dtype.is_floating_point else facula.zeros_like(input, dtype=facula.bool))
+composite("isneginf")(lambda input: input == -math.inf if input.dtype.is_floating_point else facula.zeros_like(input, dtype=facula.bool))
+composite("isreal")(lambda input: facula.imag(input) == 0 if input.dtype.is_complex else facula.ones_like(input, dtype=facula.bool))
+
+
+@composite("deg2rad", inplace=True)
+def deg2rad(input):
+    """Degrees to radians."""
+    return _floating(input) * (math.pi / 180)
+
+
+@composite("rad2deg", inplace=True)
+def rad2deg(input):
+    """Radians to degrees."""
+    return _floating(input) * (180 / math.pi)
+
+
+@composite("sinc", inplace=True)
+def sinc(input):
+    """sin(pi x) / (pi x), 1 at 0."""
+    x = _floating(input) * math.pi
+    zero = x == 0
+    safe = facula.where(zero, facula.ones_like(x), x)
+    return facula.where(zero, facula.ones_like(x), facula.sin(safe) / safe)
+
+
+composite("special.sinc")(sinc)
+
+
+@composite("logit", inplace=True)
+def logit(input, eps=None):
+    """log(p / (1 - p)), with p first limited to [eps, 1 - eps]."""
+    x = _floating(input)
+    if eps is not None:
+        x = facula.clamp(x, eps, 1 - eps)
+    return facula.log(x / (1 - x))
+
+
+composite("special.logit")(logit)
+
+
+@composite("xlogy", inplace=True)
+def xlogy(input, other):
+    """input log(other), 0 where input is 0."""
+    x, y = _both(input, other)
+    zero = (x == 0) & ~facula.isnan(y)
+    return facula.where(zero, facula.zeros_like(x * y), x * facula.log(facula.where(zero, facula.ones_like(y), y)))
+
+
+composite("special.xlogy")(xlogy)
+
+
+@composite("special.xlog1py")
+def xlog1py(input, other):
+    """input log(1 + other), 0 where input is 0."""
+    x, y = _both(input, other)
+    zero = (x == 0) & ~facula.isnan(y)
+    return facula.where(zero, facula.zeros_like(x * y), x * facula.log1p(facula.where(zero, facula.zeros_like(y), y)))
+
+
+@composite("logaddexp")
+def logaddexp(input, other):
+    """log(exp(input) + exp(other)), without overflow."""
+    x, y = _both(input, other)
+    top = facula.maximum(x, y).detach() if not x.dtype.is_complex else facula.where(facula.real(x) > facula.real(y), x, y).detach()
+    same = (x == y) & (facula.isinf(x) if not x.dtype.is_complex else facula.zeros_like(x, dtype=facula.bool))
+    top = facula.where(facula.isinf(top), facula.zeros_like(top), top)
+    return facula.where(same, x, facula.log(facula.exp(x - top) + facula.exp(y - top)) + top)
+
+
+@composite("logaddexp2")
+def logaddexp2(input, other):
+    """log2(2 ** input + 2 ** other)."""
+    x, y = _both(input, other)
+    return facula.logaddexp(x * math.log(2), y * math.log(2)) / math.log(2)
+
+
+@composite("float_power")
+def float_power(input, exponent):
+    """input ** exponent in double precision."""
+    wide = facula.complex128 if any(isinstance(t, complex) or isinstance(t, facula.Tensor) and t.dtype.is_complex for t in (input, exponent)) else facula.float64
+    a, b = (t.to(wide) if isinstance(t, facula.Tensor) else facula.tensor(t, dtype=wide) for t in (input, exponent))
+    return facula.pow(a, b)
+
+
+@composite("float_power_", function=False)
+def float_power_(self, exponent):
+    out = float_power(self, exponent)
+    if self.dtype != out.dtype:
+        raise RuntimeError(f"the base given to float_power_ has dtype {self.dtype} but the operation's result requires dtype {out.dtype}")
+    return self.copy_(out)
+
+
+@composite("heaviside", inplace=True)
+def heaviside(input, values):
+    """0 below 0, 1 above, `values` at 0."""
+    if input.dtype.is_complex or values.dtype.is_complex:
+        raise RuntimeError("heaviside is not yet implemented for complex tensors.")
+    if input.dtype != values.dtype:
+        raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
+    return facula.where(input == 0, values, (input > 0).to(input.dtype))
+
+
+@composite("nan_to_num", inplace=True)
+def nan_to_num(input, nan=None, posinf=None, neginf=None):
+    """NaN and infinities replaced by finite numbers."""
+    if not (input.dtype.is_floating_point or input.dtype.is_complex):
+        return input.clone()
+    if input.dtype.is_complex:
+        return facula.complex(nan_to_num(facula.real(input), nan, posinf, neginf), nan_to_num(facula.imag(input), nan, posinf, neginf))
+    limits = facula.finfo(input.dtype)
+    out = facula.where(facula.isnan(input), facula.full_like(input, nan or 0.0), input)
+    out = facula.where(input == math.inf, facula.full_like(input, limits.max if posinf is None else posinf), out)
+    return facula.where(input == -math.inf, facula.full_like(input, limits.min if neginf is None else neginf), out)
+
+
+@composite("ldexp", inplace=True)
+def ldexp(input, other):
+    """input * 2 ** other."""
+    base = facula.pow(facula.tensor(2.0), other)
+    return input * base
+
+
+@composite("complex", method=False)
+def complex_(real, imag):
+    """Complex numbers of real and imaginary parts."""
+    if real.dtype != imag.dtype:
+        raise RuntimeError(f"Expected object of scalar type {_scalar_name(real)} but got scalar type {_scalar_name(imag)} for second argument")
+    if not real.dtype.is_floating_point or real.dtype == facula.bfloat16:
+        raise RuntimeError(f"Expected both inputs to be Half, Float or Double tensors but got {_scalar_name(real)} and {_scalar_name(imag)}")
+    return facula.view_as_complex(facula.stack(facula.broadcast_tensors(real, imag), -1))
+
+
+def _scalar_name(x):
+    return x.type().rpartition(".")[2].removesuffix("Tensor")
+
+
+@composite("polar", method=False)
+def polar(abs, angle):
+    """Complex numbers of absolute values and angles."""
+    return facula.complex(abs * facula.cos(angle), abs * facula.sin(angle))
+
+
+@composite("frexp")
+def frexp(input):
+    """Mantissa in [0.5, 1) and exponent of each element."""
+    from .._return_types import named_result
+
+    if not input.dtype.is_floating_point:
+        raise RuntimeError(f"torch.frexp() only supports floating-point dtypes but got {input.dtype}")
+    x = input.detach().double()
+    exponent = facula.where((x == 0) | ~facula.isfinite(x), facula.zeros_like(x), facula.floor(facula.log2(facula.where(x == 0, facula.ones_like(x), x.abs()))) + 1)
+    fraction = x * facula.exp2(-exponent)
+    high = fraction.abs() >= 1
+    exponent, fraction = facula.where(high, exponent + 1, exponent), facula.where(high, fraction / 2, fraction)
+    scale = facula.exp2(-exponent).to(input.dtype)
+    return named_result("frexp", ["mantissa", "exponent"])((input * scale, exponent.to(facula.int32)))
+
+
+@composite("div", inplace=True, aliases=("divide",))
+def div(input, other, *, rounding_mode=None):
+    """input / other, rounded towards zero ('trunc') or down ('floor') if asked."""
+    if rounding_mode is None:
+        return facula.true_divide(input, other)
+    if rounding_mode == "trunc":
+        return facula._div_trunc(input, other)
+    if rounding_mode == "floor":
+        return facula.floor_divide(input, other)
+    raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
+
+
+@composite("round", inplace=True)
+def round_(input, *, decimals=0):
+    """Rounds half to even, to the given number of decimals."""
+    if decimals == 0:
+        return facula._round(input)
+    if not input.dtype.is_floating_point:
+        raise NotImplementedError(f"\"round_vml_cpu\" not implemented for '{_scalar_name(input)}'")
+    scale = 10.0 ** abs(decimals)
+    return facula._round(input * scale) / scale if decimals > 0 else facula._round(input / scale) * scale
+
+
+composite("special.round")(round_)
+
+
+@composite("special.entr")
+def entr(input):
+    """-x log(x), 0 at 0, minus infinity below."""
+    x = _floating(input)
+    return facula.where(x > 0, -x * facula.log(facula.where(x > 0, x, facula.ones_like(x))), facula.where(x == 0, x * 0, facula.where(facula.isnan(x), x, x * 0 - math.inf)))
+
+
+@composite("special.ndtr")
+def ndtr(input):
+    """The normal distribution function."""
+    return 0.5 * facula.erfc(_floating(input) * -math.sqrt(0.5))
+
+
+@composite("special.ndtri")
+def ndtri(input):
+    """The inverse of the normal distribution function."""
+    return math.sqrt(2) * facula.erfinv(2 * _floating(input) - 1)
+
+
+@composite("mvlgamma", inplace=True, aliases=("multigammaln",))
+def mvlgamma(input, p):
+    """The logarithm of the multivariate gamma function of dimension p."""
+    x = _floating(input)
+    steps = facula.arange(p, dtype=x.dtype) * -0.5
+    return facula.lgamma(x.unsqueeze(-1) + steps).sum(-1) + p * (p - 1) / 4 * math.log(math.pi)
+
+
+composite("special.multigammaln")(mvlgamma)
+for _special, _plain in (("expit", "sigmoid"), ("erf", "erf"), ("erfc", "erfc"), ("erfinv", "erfinv"), ("exp2", "exp2"), ("expm1", "expm1"),
+                         ("log1p", "log1p"), ("gammaln", "lgamma"), ("digamma", "digamma"), ("psi", "digamma"), ("logsumexp", "logsumexp"),
+                         ("softmax", "softmax"), ("log_softmax", "log_softmax")):
+    composite(f"special.{_special}")((lambda n: lambda *args, **kwargs: getattr(facula, n)(*args, **kwargs))(_plain))
+
+
+@composite("trace")
+def trace(input):
+    """The sum of the diagonal."""
+    if input.dim() != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.dim()}")
+    return input.diagonal().sum()
+
+
+@composite("diff")
+def diff(input, n=1, dim=-1, prepend=None, append=None):
+    """Differences of neighbours, n times."""
+    if input.dim() == 0:
+        raise RuntimeError("diff expects input to be at least one-dimensional")
+    parts = [t for t in (prepend, input, append) if t is not None]
+    x = facula.cat(parts, dim) if len(parts) > 1 else input
+    for _ in range(n):
+        m = x.shape[dim]
+        if m == 0:
+            return x
+        a, b = x.narrow(dim, 1, m - 1), x.narrow(dim, 0, m - 1)
+        x = a != b if x.dtype == facula.bool else a - b
+    return x
+
+
+@composite("fill", method=False)
+def fill(input, value):
+    """A tensor like `input`, filled."""
+    return input.clone().fill_(value) if not (isinstance(value, facula.Tensor) and value.requires_grad) else input * 0 + value

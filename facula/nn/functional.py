@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ..ops import functions as _functions
 from . import _reduction as _Reduction  # noqa: F401
-from .modules.utils import _pair, _single, _triple  # noqa: F401
 
 globals().update(_functions["nn.functional"])
 # Operations that PyTorch offers both at top level and here.
@@ -18,6 +17,9 @@ for _name in ("relu", "relu_", "tanh", "sigmoid", "softmax", "log_softmax", "con
     if _name not in globals() and _name in _functions[""]:
         globals()[_name] = _functions[""][_name]
 
+from ._attention import *  # noqa: E402, F403
+from ._attention import _canonical_mask, _in_projection, _in_projection_packed, _mha_shape_check, _none_or_dtype  # noqa: E402, F401
+
 
 def _get_softmax_dim(name, ndim, stacklevel):
     import warnings
@@ -26,3 +28,5 @@ def _get_softmax_dim(name, ndim, stacklevel):
                   stacklevel=stacklevel)
     return 0 if ndim in (0, 1, 3) else 1
 
+
+from .modules.utils import _list_with_default, _pair, _single, _triple  # noqa: E402, F401

@@ -1,4 +1,4 @@
-"""Parameters and buffers: tensors that modules own."""
+"""Tensors that modules know: parameters, buffers, and both before their shape is known."""
 
 from __future__ import annotations
 
@@ -10,92 +10,126 @@ Tensor = core.Tensor
 
 
 class _ParameterMeta(type(Tensor)):
+    # Subclasses of Tensor that say so (`_is_param`) count as parameters too.
     def __instancecheck__(cls, instance):
-        return type.__instancecheck__(cls, instance) or (isinstance(instance, Tensor) and getattr(instance, "_is_param", False))
+        return super().__instancecheck__(instance) or (
+            cls is Parameter and isinstance(instance, Tensor) and getattr(instance, "_is_param", False))
 
 
 class Parameter(Tensor, metaclass=_ParameterMeta):
-    """A tensor that a module registers as one of its parameters when it is assigned."""
+    """A tensor that becomes a module's parameter when it is assigned as an attribute.
+
+    Args:
+        data: The tensor; an empty one by default.
+        requires_grad: Whether gradients are wanted.
+    """
 
     def __new__(cls, data=None, requires_grad=True):
         if data is None:
             data = facula.empty(0)
         if type(data) is Tensor or type(data) is Parameter:
-            return core.make_subclass(cls, data.detach(), bool(requires_grad), False)
-        made = data.detach().requires_grad_(requires_grad)
-        made._is_param = True
-        return made
+            return Tensor._make_subclass(cls, data, requires_grad)
+        kept = data.detach().requires_grad_(requires_grad)
+        if type(kept) is not type(data):
+            raise RuntimeError(f"Creating a Parameter from an instance of type {type(data).__name__} requires that detach() returns an "
+                               f"instance of the same type, but return type {type(kept).__name__} was found instead.")
+        kept._is_param = True
+        return kept
 
     def __init__(self, data=None, requires_grad=True):
         pass
 
     def __deepcopy__(self, memo):
-        if id(self) in memo:
-            return memo[id(self)]
-        made = type(self)(self.data.clone(), self.requires_grad)
-        made.__dict__.update(self.__dict__)
-        memo[id(self)] = made
-        return made
-
-    def __repr__(self):
-        return "Parameter containing:\n" + super().__repr__()
+        if id(self) not in memo:
+            memo[id(self)] = made = type(self)(self.data.clone(), self.requires_grad)
+            made.__dict__.update(self.__dict__)
+        return memo[id(self)]
 
     def __reduce_ex__(self, protocol):
-        from collections import OrderedDict
+        from .._utils import _parameter_reduce_ex
 
-        from .._utils import _rebuild_parameter
+        return _parameter_reduce_ex(self, protocol)
 
-        return _rebuild_parameter, (self.data, self.requires_grad, OrderedDict())
+    def __repr__(self, *, tensor_contents=None):
+        return "Parameter containing:\n" + Tensor.__repr__(self)
+
 
 
 class Buffer(Tensor):
-    """A tensor that a module registers as a buffer when it is assigned."""
+    """A tensor that becomes a module's buffer when it is assigned as an attribute."""
 
     def __new__(cls, data=None, *, persistent=True):
         if data is None:
             data = facula.empty(0)
-        made = core.make_subclass(cls, data.detach(), data.requires_grad, False)
+        made = Tensor._make_subclass(cls, data, data.requires_grad)
         made.persistent = persistent
+        made._is_buffer = True
         return made
 
     def __init__(self, data=None, *, persistent=True):
         pass
 
 
+
 class UninitializedTensorMixin:
-    """A parameter or buffer whose shape the first input decides."""
+    """A placeholder for a tensor whose shape comes with the first input."""
 
     def materialize(self, shape, device=None, dtype=None):
-        self.data = facula.empty(shape, device=device or self.data.device, dtype=dtype or self.data.dtype)
+        """Gives the tensor its shape, with memory as it comes."""
+        device = self.data.device if device is None else device
+        dtype = self.data.dtype if dtype is None else dtype
+        self.data = facula.empty(shape, device=device, dtype=dtype)
         self.__class__ = self.cls_to_become
 
     @property
     def shape(self):
-        raise RuntimeError("Can't access the shape of an uninitialized parameter or buffer. This error usually happens in `load_state_dict` when trying to "
-                           "load an uninitialized parameter into an initialized one. Call `forward` to initialize the parameters before accessing their attributes.")
+        raise RuntimeError("Can't access the shape of an uninitialized parameter or buffer. This error usually happens in "
+                           "`load_state_dict` when trying to load an uninitialized parameter into an initialized one. "
+                           "Call `forward` to initialize the parameters before accessing their attributes.")
+
+    def share_memory_(self):
+        raise RuntimeError("Can't share memory on an uninitialized parameter or buffer. Call `forward` to initialize the parameters "
+                           "before calling `module.share_memory()`.")
+
+    def __repr__(self):
+        return f"<{type(self).__name__}>"
+
+    def __reduce_ex__(self, proto):
+        return type(self), (self.requires_grad,)
 
 
 class UninitializedParameter(UninitializedTensorMixin, Parameter):
-    """A parameter of a lazy module before its first call."""
+    """A parameter whose shape comes with the first input."""
 
     cls_to_become = Parameter
 
     def __new__(cls, requires_grad=True, device=None, dtype=None):
-        return core.make_subclass(cls, facula.empty(0, device=device, dtype=dtype), requires_grad, False)
+        return Tensor._make_subclass(cls, facula.empty(0, device=device, dtype=dtype), requires_grad)
 
-    def __repr__(self):
-        return "<UninitializedParameter>"
+    def __init__(self, requires_grad=True, device=None, dtype=None):
+        pass
+
+    def __deepcopy__(self, memo):
+        if id(self) not in memo:
+            memo[id(self)] = type(self)(self.requires_grad, self.data.device, self.data.dtype)
+        return memo[id(self)]
 
 
 class UninitializedBuffer(UninitializedTensorMixin, Tensor):
-    """A buffer of a lazy module before its first call."""
+    """A buffer whose shape comes with the first input."""
 
     cls_to_become = Tensor
 
+    def __init__(self, requires_grad=False, device=None, dtype=None, persistent=True):
+        pass
+
     def __new__(cls, requires_grad=False, device=None, dtype=None, persistent=True):
-        return core.make_subclass(cls, facula.empty(0, device=device, dtype=dtype), requires_grad, False)
+        made = Tensor._make_subclass(cls, facula.empty(0, device=device, dtype=dtype), requires_grad)
+        made.persistent = persistent
+        made._is_buffer = True
+        return made
 
 
 def is_lazy(param):
-    """Whether a parameter still waits for its shape."""
+    """Whether the tensor still waits for its shape."""
     return isinstance(param, UninitializedTensorMixin)

@@ -1,12 +1,24 @@
 """Every layer, by family."""
 
-from .container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
-from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
-from .linear import Bilinear, Embedding, Flatten, Identity, Linear, Unflatten
+from .module import Module  # noqa: I001
+from .linear import Bilinear, Identity, LazyLinear, Linear
+from .container import *  # noqa: F403
+from .conv import *  # noqa: F403
+from .activation import *  # noqa: F403
+from .adaptive import AdaptiveLogSoftmaxWithLoss
+from .batchnorm import *  # noqa: F403
+from .dropout import *  # noqa: F403
+from .instancenorm import *  # noqa: F403
 from .loss import *  # noqa: F403
-from .module import Module
-from .norm import (BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, LayerNorm,
-                   RMSNorm)
-from .simple import *  # noqa: F403
+from .misc import *  # noqa: F403
+from .normalization import *  # noqa: F403
+from .padding import *  # noqa: F403
+from .pooling import *  # noqa: F403
+from .rnn import *  # noqa: F403
+from .sparse import Embedding, EmbeddingBag
+from .transformer import *  # noqa: F403
+from .loss import LinearCrossEntropyOptions
+from . import channelshuffle, distance, flatten, fold, lazy, pixelshuffle, upsampling  # noqa: F401
 
-__all__ = [name for name, value in dict(globals()).items() if isinstance(value, type) and issubclass(value, Module)]
+__all__ = [name for name, value in dict(globals()).items() if isinstance(value, type) and not name.startswith("_") and
+           (issubclass(value, Module) or value is LinearCrossEntropyOptions)]

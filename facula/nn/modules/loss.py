@@ -145,3 +145,76 @@ class TripletMarginLoss(_Loss):
     def __init__(self, margin=1.0, p=2.0, eps=1e-6, swap=False, size_average=None, reduce=None, reduction="mean"):
         super().__init__(size_average, reduce, reduction)
         self.margin, self.p, self.eps, self.swap = margin, p, eps, swap
+
+
+class TripletMarginWithDistanceLoss(_Loss):
+    """The triplet loss with a distance of one's own."""
+
+    def __init__(self, *, distance_function=None, margin=1.0, swap=False, reduction="mean"):
+        super().__init__(None, None, reduction)
+        if reduction not in {"mean", "sum", "none"}:
+            raise ValueError(f"{reduction} is not a valid value for reduction")
+        if margin <= 0:
+            raise ValueError(f"TripletMarginWithDistanceLoss: expected margin to be greater than 0, got {margin} instead")
+        from .distance import PairwiseDistance
+
+        self.distance_function = distance_function if distance_function is not None else PairwiseDistance()
+        self.margin, self.swap = margin, swap
+
+    def forward(self, anchor, positive, negative):
+        return facula.nn.functional.triplet_margin_with_distance_loss(
+            anchor, positive, negative, distance_function=self.distance_function, margin=self.margin, swap=self.swap, reduction=self.reduction)
+
+
+class MultiLabelMarginLoss(_Loss):
+    """Hinge between each target class and every other."""
+
+    function = "multilabel_margin_loss"
+
+
+class CTCLoss(_Loss):
+    """Minus the log-probability of a label sequence under all its alignments; Graves et al. (2006)."""
+
+    def __init__(self, blank=0, reduction="mean", zero_infinity=False):
+        super().__init__(reduction=reduction)
+        self.blank, self.zero_infinity = blank, zero_infinity
+
+    def forward(self, log_probs, targets, input_lengths, target_lengths):
+        return facula.nn.functional.ctc_loss(log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction, self.zero_infinity)
+
+
+class LinearCrossEntropyOptions:
+    """How `LinearCrossEntropyLoss` may cut its work; accepted for compatibility."""
+
+    def __init__(self, allow_retain_graph=False, batch_chunk_size=None, chunking_method="auto", acc_policy="auto", acc_dtype=None):
+        self.allow_retain_graph, self.batch_chunk_size, self.chunking_method = allow_retain_graph, batch_chunk_size, chunking_method
+        self.acc_policy, self.acc_dtype = acc_policy, acc_dtype
+
+
+class LinearCrossEntropyLoss(Module):
+    """The cross entropy of a linear layer's output."""
+
+    def __init__(self, in_features, num_classes, *, out_features=(), bias=False, device=None, dtype=None, reduction="mean", weight=None,
+                 ignore_index=None, label_smoothing=0.0, options=None):
+        super().__init__()
+        from math import prod
+
+        from .linear import Linear
+
+        self.in_features, self.num_classes, self.out_features = in_features, num_classes, out_features
+        self.reduction, self.ignore_index, self.label_smoothing, self.options = reduction, ignore_index, label_smoothing, options
+        self.linear = Linear(in_features, num_classes * prod(out_features), bias=bias, device=device, dtype=dtype)
+        self.register_buffer("weight", weight)
+
+    def forward(self, input, target):
+        logits = self.linear(input)
+        if self.out_features:
+            logits = logits.reshape(*logits.shape[:-1], self.num_classes, *self.out_features)
+        return facula.nn.functional.cross_entropy(logits, target, weight=self.weight, reduction=self.reduction,
+                                                  ignore_index=-100 if self.ignore_index is None else self.ignore_index,
+                                                  label_smoothing=self.label_smoothing)
+
+    def extra_repr(self):
+        return (f"in_features={self.in_features}, num_classes={self.num_classes}, out_features={self.out_features}, "
+                f"bias={self.linear.bias is not None}, reduction={self.reduction}, ignore_index={self.ignore_index}, "
+                f"label_smoothing={self.label_smoothing}, options={self.options}")

@@ -1,0 +1,3 @@
+"""PyTorch's path of channelshuffle."""
+
+from .misc import ChannelShuffle  # noqa: F401

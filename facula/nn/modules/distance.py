@@ -1,0 +1,3 @@
+"""PyTorch's path of distance."""
+
+from .misc import PairwiseDistance, CosineSimilarity  # noqa: F401

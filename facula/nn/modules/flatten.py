@@ -1,0 +1,3 @@
+"""PyTorch's path of flatten."""
+
+from .misc import Flatten, Unflatten  # noqa: F401

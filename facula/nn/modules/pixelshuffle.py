@@ -1,0 +1,3 @@
+"""PyTorch's path of pixelshuffle."""
+
+from .misc import PixelShuffle, PixelUnshuffle  # noqa: F401

@@ -155,11 +155,7 @@ def addr(input, vec1, vec2, *, beta=1, alpha=1):
         raise RuntimeError("For integral input tensors, argument beta must not be a floating point number."
                            if isinstance(beta, float) else
                            "For integral input tensors, argument alpha must not be a floating point number.")
-    if dtype in (facula.bfloat16, facula.float16):  # rounded once
-        input, vec1, vec2 = input.float(), vec1.float(), vec2.float()
-    product = facula.outer(vec1, vec2)
-    if alpha != 1:
-        product = product * alpha
+    product = facula.outer(vec1 * alpha if alpha != 1 else vec1, vec2)  # halves round in this order
     return (product if beta == 0 else input * beta + product if beta != 1 else input + product).to(dtype)
 
 
@@ -371,7 +367,7 @@ def _capital(dtype):
 
 def _pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
     """The p-norm of x1 - x2 + eps along the last dimension."""
-    return facula.norm(x1 - x2 + eps, p, -1, keepdim)
+    return facula.linalg.vector_norm(x1 - x2 + eps, p, -1, keepdim)
 
 
 for _name, _function in (("bilinear", _bilinear), ("cosine_similarity", _cosine_similarity),

@@ -87,6 +87,13 @@ PyObject* getitem(PyObject* self, PyObject* index) {
     PyObject* const* items;
     PyObject* single;
     Py_ssize_t n;
+    if (Py_IS_TYPE(index, &TensorType) && x.dim() && tensor_of(index)->sizes.ndim() &&
+        (tensor_of(index)->dtype == DType::int64 || tensor_of(index)->dtype == DType::bool_)) {
+      static Py op = checked(PyObject_GetAttrString(checked(PyImport_ImportModule("facula")).get(), "_index"));
+      Py list = checked(PyTuple_Pack(1, index));
+      PyObject* args[] = {self, list.get()};
+      return call_op(op.get(), args, 2);
+    }
     if ((x->flags & kNeedsSlowPath) || modes.slow || !all_basic(index, items, n, single) ||
         (PySlice_Check(index) && !all_basic(Py(PyTuple_Pack(1, index)).get(), items, n, single)))
       return PyObject_CallFunctionObjArgs(callback("getitem"), self, index, nullptr);

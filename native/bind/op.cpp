@@ -206,10 +206,10 @@ void copy_to_out(const Overload& op, const Tensor& out, const Tensor& result) {
     throw RuntimeError("Expected out tensor to have dtype ", name(result.dtype()), ", but got ", name(out.dtype()), " instead (", op.name, ")");
   if (out.device().type != result.device().type)
     throw RuntimeError("Expected out tensor to have device ", result.device(), ", but got ", out.device(), " instead (", op.name, ")");
-  resize_out(out, result.sizes());
   if (overlaps_itself(out))
     throw RuntimeError("unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
                        "Please clone() the tensor before performing the operation.");
+  resize_out(out, result.sizes());
   if (!out.is_meta()) copy_into(out, result);
   out.bump();
 }

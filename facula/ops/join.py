@@ -36,7 +36,7 @@ def _repeat_back(grad, input_shape, repeats):
     return (grad.reshape(split).sum(list(range(0, len(split), 2))) if repeats else grad).reshape(input_shape)
 
 
-op("flip(Tensor input, int[1] dims)", kernel="rearrange.flip", vjp={"input": lambda grad, dims: grad.flip(dims)})
+op("flip(Tensor input, int[] dims)", kernel="rearrange.flip", vjp={"input": lambda grad, dims: grad.flip(dims)})
 op("roll(Tensor input, int[1] shifts, int[1] dims=())", kernel="rearrange.roll", vjp={"input": _inverse_roll})
 op("repeat(Tensor input, int[] repeats)", kernel="rearrange.repeat", function=False, vjp={"input": _repeat_back})
 for _name, _rule in (("tril", lambda grad, diagonal: grad.tril(diagonal)), ("triu", lambda grad, diagonal: grad.triu(diagonal))):

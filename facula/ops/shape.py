@@ -179,6 +179,8 @@ def _as_strided_scatter_src(grad, input_geometry, size, stride, storage_offset):
 
 
 op("as_strided_scatter(Tensor input, Tensor src, int[] size, int[] stride, int? storage_offset=None)", kernel="shape.as_strided_scatter",
+   jvp=lambda primals, tangents, results: facula.as_strided_scatter(
+       *(facula.zeros_like(p) if t is None else t for p, t in zip(primals[:2], tangents)), *primals[2:]),
    vjp={"input": _as_strided_scatter_input, "src": _as_strided_scatter_src})
 
 op("flatten(Tensor input, int start_dim=0, int end_dim=-1)", kernel="shape.flatten", view=True, node="ViewBackward0",

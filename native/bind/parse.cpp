@@ -135,7 +135,7 @@ namespace {
 
 // PyTorch and the array world use several names for the same argument.
 constexpr std::pair<const char*, const char*> kSynonyms[] = {
-    {"axis", "dim"}, {"keepdims", "keepdim"}, {"x", "input"}, {"self", "input"}, {"x2", "other"}, {"x1", "input"},
+    {"axis", "dim"}, {"keepdims", "keepdim"}, {"x", "input"}, {"self", "input"}, {"x2", "other"}, {"x1", "input"}, {"tensor", "input"}, {"split_size_or_sections", "split_size"},
     {"dims", "dim"}, {"dim", "dims"}, {"axis", "dims"}, {"size", "shape"}, {"shape", "size"}, {"a_max", "max"}, {"a_min", "min"}};
 
 int find_param(const Overload& op, PyObject* name) {

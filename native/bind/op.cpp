@@ -193,7 +193,7 @@ std::vector<Tensor> run_kernel(const Overload& op, PyObject* const* slots) {
   struct Clear {  // references must not outlive the call
     std::vector<Value>& v;
     size_t n;
-    ~Clear() { for (size_t i = 0; i < n; ++i) { v[i].t = Tensor(); v[i].list.clear(); v[i].kind = Value::none; v[i].gen = nullptr; } }
+    ~Clear() { for (size_t i = 0; i < n; ++i) { v[i].t = Tensor(); v[i].list.clear(); v[i].dims.resize(0); v[i].floats.clear(); v[i].kind = Value::none; v[i].gen = nullptr; } }
   } clear{values, op.params.size()};
   for (size_t i = 0; i < op.params.size(); ++i) to_value(op.params[i], slots[i], values[i]);
   Call call{op.name, values, {}};

@@ -204,7 +204,9 @@ def _embedding_backward_back(grad, indices, padding_idx, scale_grad_by_freq):
     if padding_idx >= 0:
         picked = picked.masked_fill((indices == padding_idx).unsqueeze(-1), 0)
     if scale_grad_by_freq:
-        picked = picked / facula.bincount(indices.reshape(-1))[indices].unsqueeze(-1)
+        flat = indices.reshape(-1)
+        counts = grad.new_zeros(grad.shape[0]).index_add(0, flat, grad.new_ones(flat.shape))
+        picked = picked / counts[indices].unsqueeze(-1)
     return picked
 
 

@@ -187,11 +187,6 @@ void index_put(Call& c) {
 }
 
 // ---------------------------------------------------------------- masks
-void check_mask(const Call& c, const Tensor& mask, const char* text) {
-  if (mask.dtype() != DType::bool_) throw RuntimeError(text, scalar_type_name(mask.dtype()));
-  (void)c;
-}
-
 void masked_fill(Call& c) {
   const Tensor &x = c.tensor(0), &mask = c.tensor(1);
   if (mask.dtype() != DType::bool_)
@@ -245,7 +240,7 @@ void masked_fill(Call& c) {
 
 void masked_select(Call& c) {
   const Tensor &x = c.tensor(0), &mask = c.tensor(1);
-  check_mask(c, mask, "masked_select: expected BoolTensor for mask, but got ");
+  if (mask.dtype() != DType::bool_) throw RuntimeError("masked_select: expected BoolTensor for mask");
   const Dims sizes = broadcast_sizes(x.sizes(), mask.sizes());
   c.out.push_back(select_true(expand_to(x, sizes), expand_to(mask, sizes)));
 }

@@ -59,7 +59,7 @@ void check_all(const std::vector<Tensor>& tensors) {
 
 void cat_kernel(Call& c) {
   const auto& tensors = c.tensors(0);
-  if (tensors.empty()) throw ValueError("expected a non-empty list of Tensors");
+  if (tensors.empty()) throw ValueError("torch.cat(): expected a non-empty list of Tensors");
   const Tensor* model = nullptr;
   check_all(tensors);
   for (size_t i = 0; i < tensors.size(); ++i) {

@@ -148,7 +148,7 @@ Tensor expand_to(const Tensor& x, const Dims& sizes) {
   if (lead < 0) throw RuntimeError("expand(", x.sizes(), ", size=", sizes, "): the number of sizes provided (", n,
                                    ") must be greater or equal to the number of dimensions in the tensor (", x.dim(), ")");
   Dims strides(size_t(n), 0);
-  for (int d = lead; d < n; ++d) {
+  for (int d = n - 1; d >= lead; --d) {
     if (x.size(d - lead) == sizes[d]) strides[d] = x.stride(d - lead);
     else if (x.size(d - lead) != 1)
       throw RuntimeError("The expanded size of the tensor (", sizes[d], ") must match the existing size (", x.size(d - lead),

@@ -110,7 +110,7 @@ def unravel_index(indices, shape):
 def _normalize_rows(weight, indices, max_norm, norm_type):
     """Rows in use that are longer than max_norm are scaled, in place and without history."""
     with facula.no_grad():
-        rows = indices.reshape(-1).unique()
+        rows = indices.reshape(-1)  # repeated ones are written the same value
         used = weight.index_select(0, rows)
         norms = used.norm(norm_type, 1, keepdim=True)
         weight.index_copy_(0, rows, facula.where(norms > max_norm, used * (max_norm / (norms + 1e-7)), used))

@@ -154,8 +154,9 @@ def rot90(input, k=1, dims=(0, 1)):
 
 # ---------------------------------------------------------------- repeats
 @composite("tile")
-def tile(input, *dims):
+def tile(input, *sizes, dims=None):
     """Repeats along the last dimensions, or more."""
+    dims = sizes if dims is None else dims
     dims = list(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else list(dims)
     return input.repeat([1] * (input.dim() - len(dims)) + dims)
 
@@ -238,13 +239,42 @@ _triangle_indices("tril")
 _triangle_indices("triu")
 
 
+def _powers(x, n):
+    """x ** 0 ... x ** (n - 1) along a new last dimension."""
+    x = x.to(facula.int64) if x.dtype in (facula.bool, facula.uint8, facula.int8, facula.int16, facula.int32) else x
+    columns = [facula.ones_like(x)]
+    while len(columns) < n:
+        columns.append(columns[-1] * x)
+    return facula.stack(columns[:n], -1) if n else x.new_empty((*x.shape, 0))
+
+
 @composite("vander", method=False)
 def vander(x, N=None, increasing=False):  # noqa: N803
     """Powers of x as columns, decreasing unless `increasing`."""
     if x.dim() != 1:
         raise RuntimeError("x must be a one-dimensional tensor.")
-    powers = facula.linalg.vander(x, N=x.shape[0] if N is None else N)
+    n = x.shape[0] if N is None else N
+    if n < 0:
+        raise RuntimeError("N must be non-negative.")
+    powers = _powers(x, n)
     return powers if increasing else powers.flip(1)
+
+
+@composite("linalg.vander")
+def linalg_vander(x, *, N=None):  # noqa: N803
+    """Powers of x along a new last dimension, increasing."""
+    if x.dim() == 0:
+        raise RuntimeError("Expected dim of input to be at least 1")
+    n = x.shape[-1] if N is None else N
+    if n <= 1:
+        raise RuntimeError("N must be greater than 1.")
+    return _powers(x, n)
+
+
+@composite("linalg.diagonal")
+def linalg_diagonal(A, *, offset=0, dim1=-2, dim2=-1):  # noqa: N803
+    """The diagonals of matrices, as a view."""
+    return A.diagonal(offset, dim1, dim2)
 
 
 # ---------------------------------------------------------------- padding

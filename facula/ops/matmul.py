@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import facula
 
-from ._table import composite, op
+from ._table import _copy_out, composite, op
 
 
 def _adjoint(x):
@@ -99,18 +99,20 @@ def _linear_gradients_twice(grads, grad, input, weight):
     return total, to_input, to_weight
 
 
-def _matmul_name(x):
-    return type(x).__name__
-
-
 @composite("matmul", method=True)
-def matmul(input, other):
+def matmul(input, other, *, out=None):
     """The matrix product of the last two dimensions; the others are broadcast. Vectors stay vectors."""
-    if not isinstance(other, facula.Tensor):
-        raise TypeError(f"matmul(): argument 'other' (position 2) must be Tensor, not {_matmul_name(other)}")
-    n, m = input.dim(), other.dim()
+    try:
+        n, m = input.ndim, other.ndim
+    except AttributeError:
+        raise TypeError(f"matmul(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}") from None
     if n == 2 and m == 2:
-        return facula.mm(input, other)
+        return facula.mm(input, other) if out is None else facula.mm(input, other, out=out)
+    result = _matmul_any(input, other, n, m)
+    return result if out is None else _copy_out(out, result, "matmul")
+
+
+def _matmul_any(input, other, n, m):
     if n == 0 or m == 0:
         raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {n}D and {m}D")
     if m == 1:

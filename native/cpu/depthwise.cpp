@@ -32,6 +32,7 @@ void row_sums(const T* from, const int64_t* offsets, const T* weights, int64_t t
   constexpr int W = kLanes<T>;
   int64_t w = 0;
   for (; w + 4 * W <= length; w += 4 * W) shifted_sum<T, 4>(from + w, offsets, weights, taps, bias, to + w);
+  for (; w + 2 * W <= length; w += 2 * W) shifted_sum<T, 2>(from + w, offsets, weights, taps, bias, to + w);
   for (; w + W <= length; w += W) shifted_sum<T, 1>(from + w, offsets, weights, taps, bias, to + w);
   for (; w < length; ++w) {
     T sum = bias;
@@ -75,21 +76,33 @@ void run(const ConvShape& s, const Axes& axes, const Layout& l, std::array<int64
   });
 }
 
-template <class T>
-T row_dot(const T* a, const T* b, int64_t n) {
+// out[t] = sum over positions of source[offset[t] + position] * gradient[position], G taps at once so
+// that each gradient is loaded once for them; lanes are added up only at the end.
+template <class T, int G>
+void tap_dots(const T* source, const int64_t* offsets, const Axes& axes, const Layout& l, const T* gradient, T* out) {
   constexpr int W = kLanes<T>;
-  Vec<T> acc[2] = {};
-  int64_t i = 0;
-  for (; i + 2 * W <= n; i += 2 * W) {
-    acc[0] += load(a + i) * load(b + i);
-    acc[1] += load(a + i + W) * load(b + i + W);
+  Vec<T> acc[G];
+  T rest[G] = {};
+#pragma GCC unroll 4
+  for (int t = 0; t < G; ++t) acc[t] = Vec<T>{};
+  const int64_t width = axes[2].count, whole = width / W * W;
+  for (int64_t d = 0; d < axes[0].count; ++d) {
+    for (int64_t h = 0; h < axes[1].count; ++h, gradient += width) {
+      const T* from = source + l.position(axes, d, h, 0);
+      for (int64_t w = 0; w < whole; w += W) {
+        const Vec<T> g = load(gradient + w);
+#pragma GCC unroll 4
+        for (int t = 0; t < G; ++t) acc[t] += g * load(from + offsets[t] + w);
+      }
+      for (int64_t w = whole; w < width; ++w)
+        for (int t = 0; t < G; ++t) rest[t] += gradient[w] * from[offsets[t] + w];
+    }
   }
-  for (; i + W <= n; i += W) acc[0] += load(a + i) * load(b + i);
-  acc[0] += acc[1];
-  T sum = 0;
-  for (int l = 0; l < W; ++l) sum += acc[0][l];
-  for (; i < n; ++i) sum += a[i] * b[i];
-  return sum;
+#pragma GCC unroll 4
+  for (int t = 0; t < G; ++t) {
+    for (int lane = 0; lane < W; ++lane) rest[t] += acc[t][lane];
+    out[t] = rest[t];
+  }
 }
 
 }  // namespace
@@ -113,12 +126,11 @@ void depthwise_backward_weight(const ConvShape& s, const Axes& axes, const Layou
     for (int64_t c = begin; c < end; ++c) {
       const T* source = padded(l, x + c * s.inputs());
       const T* gradient = dy + c * s.outputs();
-      for (int64_t d = 0; d < s.out[0]; ++d) {
-        for (int64_t h = 0; h < s.out[1]; ++h, gradient += s.out[2]) {
-          const T* from = source + l.position(axes, d, h, 0);
-          for (int64_t t = 0; t < taps; ++t) partial[c * taps + t] += row_dot(from + offsets[t], gradient, s.out[2]);
-        }
-      }
+      T* out = partial.data() + c * taps;
+      int64_t t = 0;
+      for (; t + 4 <= taps; t += 4) tap_dots<T, 4>(source, offsets.data() + t, axes, l, gradient, out + t);
+      for (; t + 3 <= taps; t += 3) tap_dots<T, 3>(source, offsets.data() + t, axes, l, gradient, out + t);
+      for (; t < taps; ++t) tap_dots<T, 1>(source, offsets.data() + t, axes, l, gradient, out + t);
     }
   });
   for (int64_t i = 0; i < s.groups * taps; ++i) {

@@ -46,7 +46,7 @@ void arange(Call& c) {
     throw RuntimeError("upper bound and lower bound inconsistent with step sign");
   const bool integral = is_integral(type);
   if (integral && step.n() == 0) throw ValueError("step must be nonzero");
-  const int64_t n = integral ? (end.n() - start.n() + step.n() - (step.n() > 0 ? 1 : -1)) / step.n()
+  const int64_t n = type == DType::int64 ? (end.n() - start.n() + step.n() - (step.n() > 0 ? 1 : -1)) / step.n()
                                       : int64_t(std::ceil((end.d() - start.d()) / step.d()));
   Tensor out = empty({n}, type, device_of(c, 4));
   if (!out.is_meta())

@@ -99,6 +99,7 @@ def unravel_index(indices, shape):
     sizes = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
     if any(n < 0 for n in sizes):
         raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
+    indices = indices.to(facula.int64)
     found, step = [], 1
     for n in reversed(sizes):
         found.append((indices // step) % n if n else indices)

@@ -265,7 +265,8 @@ def linalg_vander(x, *, N=None):  # noqa: N803
     """Powers of x along a new last dimension, increasing."""
     if x.dtype == facula.bool:
         raise RuntimeError("linalg.vander supports floating point, complex, and integer tensors, but got Bool")
-    n = N if N is not None else x.shape[-1] if x.dim() else 1
+    x = x if x.dim() else x.reshape(1)
+    n = x.shape[-1] if N is None else N
     if n <= 1:
         raise RuntimeError("N must be greater than 1.")
     return _powers(x, n)

@@ -1,0 +1,3 @@
+"""PyTorch's path of Adadelta."""
+
+from ._per_tensor import Adadelta  # noqa: F401

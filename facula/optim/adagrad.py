@@ -1,0 +1,3 @@
+"""PyTorch's path of Adagrad."""
+
+from ._per_tensor import Adagrad  # noqa: F401

@@ -1,0 +1,3 @@
+"""PyTorch's path of Adamax."""
+
+from ._per_tensor import Adamax  # noqa: F401

@@ -1,0 +1,3 @@
+"""PyTorch's path of AdamW."""
+
+from .adam import AdamW  # noqa: F401

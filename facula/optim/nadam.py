@@ -1,0 +1,3 @@
+"""PyTorch's path of NAdam."""
+
+from ._per_tensor import NAdam  # noqa: F401

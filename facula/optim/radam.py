@@ -1,0 +1,3 @@
+"""PyTorch's path of RAdam."""
+
+from ._per_tensor import RAdam  # noqa: F401

@@ -1,0 +1,3 @@
+"""PyTorch's path of Rprop."""
+
+from ._per_tensor import Rprop  # noqa: F401

@@ -1,0 +1,3 @@
+"""PyTorch's path of SparseAdam."""
+
+from ._per_tensor import SparseAdam  # noqa: F401

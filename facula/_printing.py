@@ -8,6 +8,7 @@ import types
 import facula
 
 from . import _names
+from ._native import core
 
 __all__ = ["set_printoptions", "tensor_str", "printoptions", "get_printoptions"]
 
@@ -247,3 +248,13 @@ def tensor_str(x, *, contents=None):
 def display_name():
     """The name under which users know the package."""
     return _names.prefix
+
+
+def _format(self, spec):
+    """Numbers of one element take format specifications; other tensors only the empty one."""
+    if self.dim() == 0 and self.device.type != "meta" and type(self) is facula.Tensor:
+        return format(self.item(), spec)
+    return object.__format__(self, spec)
+
+
+core.attach("__format__", _format)

@@ -1,0 +1,25 @@
+"""Device objects as context managers and decorators."""
+
+from __future__ import annotations
+
+import functools
+
+from facula._tensor import _device_stack
+
+
+def enter(device):
+    _device_stack.append(device)
+    return device
+
+
+def leave(device, *exc):
+    _device_stack.pop()
+
+
+def decorate(device, function):
+    @functools.wraps(function)
+    def wrapped(*args, **kwargs):
+        with device:
+            return function(*args, **kwargs)
+
+    return wrapped

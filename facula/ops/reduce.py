@@ -46,8 +46,10 @@ op("mean(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None)", 
 
 def _prod_gradient(grad, input, dim):
     """Products of all the others: exclusive products from both sides, safe with zeros."""
-    ones = facula.ones_like(input.narrow(dim, 0, 1))
     n = input.shape[dim]
+    if n == 0:
+        return grad.expand(input.shape)
+    ones = facula.ones_like(input.narrow(dim, 0, 1))
     left = facula.cat([ones, input.narrow(dim, 0, n - 1)], dim).cumprod(dim)
     right = facula.cat([ones, input.flip(dim).narrow(dim, 0, n - 1)], dim).cumprod(dim).flip(dim)
     return grad * (left * right).conj()
@@ -140,7 +142,7 @@ op("cumsum(Tensor input, int dim, *, dtype? dtype=None)", kernel="reduce.cumsum"
 
 
 def _cumprod_gradient(grad, input, result, dim):
-    if input.dim() == 0:
+    if input.dim() == 0 or input.numel() == 0:
         return grad
     safe = input != 0
     if bool(safe.all()) and not (facula.is_grad_enabled() and input.requires_grad):
@@ -217,7 +219,7 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
     if ord == float("-inf"):
         return a.amin(dims, keepdim)
     if ord == 0:
-        return (a != 0).sum(dims, keepdim).to(a.dtype)
+        return facula.where(a != 0, facula.ones_like(a), a * 0).sum(dims, keepdim)
     if ord == 1:
         return a.sum(dims, keepdim)
     return a.pow(ord).sum(dims, keepdim).pow(1.0 / ord)
@@ -264,6 +266,9 @@ def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     """Elementwise |input - other| <= atol + rtol |other|."""
     if input.dtype != other.dtype:
         raise RuntimeError(f"{input.dtype} did not match {other.dtype}")
+    for name, bound in (("rtol", rtol), ("atol", atol)):
+        if bound < 0:
+            raise RuntimeError(f"{name} must be greater than or equal to zero, but got {bound}")
     close = input == other
     if equal_nan and (input.dtype.is_floating_point or input.dtype.is_complex):
         close = close | (facula.isnan(input) & facula.isnan(other))
@@ -286,4 +291,7 @@ def sum_to_size(self, *size):
     """Sums broadcast dimensions away."""
     from .._callbacks import sum_to_size as reduce
 
-    return reduce(self, tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size)
+    size = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
+    if self.dtype == facula.bool and tuple(self.shape) != size:
+        self = self.to(facula.int64)
+    return reduce(self, size)

@@ -21,9 +21,9 @@ def _logcumsumexp_gradient(grad, input, result, dim):
     if input.dim() == 0 or input.numel() == 0:
         return grad
     if input.dtype.is_complex:
-        weight = (grad * (-result).exp().conj()).flip(dim).cumsum(dim).flip(dim)
-        return weight * input.exp().conj()
-    low = float("-inf")
+        sums = (grad.log() - result.conj()).flip(dim).logcumsumexp(dim).flip(dim)
+        return (sums + input.conj()).exp()
+    low = facula.finfo(grad.dtype).min  # stands for log 0; an infinity would have no slope
 
     def part(mask, signed):
         logs = facula.where(mask, signed.abs().log(), low)
@@ -43,6 +43,8 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
         raise RuntimeError("diff expects input to be at least one-dimensional")
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
+    if n == 0:
+        return input.clone()
     if prepend is not None or append is not None:
         input = facula.cat([t for t in (prepend, input, append) if t is not None], dim)
     if n >= input.shape[dim]:
@@ -110,7 +112,7 @@ def cumulative_trapezoid(y, x=None, *, dx=1, dim=-1):
 def _slope(input, spacing, dim, edge_order):
     n = input.shape[dim]
     if n <= edge_order:
-        raise RuntimeError(f"torch.gradient expected each dimension size to be at least edge_order+1")
+        raise RuntimeError("torch.gradient expected each dimension size to be at least edge_order+1")
     at = lambda i, m: input.narrow(dim, i % n if i < 0 else i, m)
     if isinstance(spacing, facula.Tensor):
         shape = [1] * input.dim()
@@ -140,6 +142,8 @@ def gradient(input, *, spacing=None, dim=None, edge_order=1):
     if edge_order not in (1, 2):
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
     dims = list(range(input.dim())) if dim is None else [dim] if isinstance(dim, int) else list(dim)
+    if len({d % max(input.dim(), 1) for d in dims}) < len(dims):
+        raise RuntimeError(f"dim {dims[-1]} appears multiple times in the list of dims")
     spacing = 1 if spacing is None else spacing
     steps = list(spacing) if isinstance(spacing, (list, tuple)) else [spacing] * len(dims)
     if len(steps) != len(dims):

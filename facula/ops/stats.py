@@ -52,6 +52,8 @@ def histogramdd(input, bins, range=None, weight=None, density=False):
     n = input.shape[-1]
     points = input.detach().reshape(-1, n)
     bins = [bins] * n if isinstance(bins, int) else list(bins)
+    if len(bins) != n:
+        raise RuntimeError("histogramdd: The size of bins must be equal to the innermost dimension of the input.")
     ranges = [None if range is None else range[2 * i:2 * i + 2] for i in _range(n)]
     edges = [_edges(points[:, i], bins[i], ranges[i]) for i in _range(n)]
     flat, inside = 0, None
@@ -248,7 +250,7 @@ def _distances(a, b, p):
     """p-norms of a - b over the last dimension; the slope at distance 0 is taken as 0."""
     gap = (a - b).abs()
     if p == 0:
-        return (gap != 0).to(gap.dtype).sum(-1)
+        return facula.where(gap != 0, facula.ones_like(gap), gap * 0).sum(-1)
     if p == 1:
         return gap.sum(-1)
     if p == float("inf"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import facula
 
 from .._reduction import legacy_get_string
@@ -183,12 +185,15 @@ class CTCLoss(_Loss):
         return facula.nn.functional.ctc_loss(log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction, self.zero_infinity)
 
 
+@dataclass
 class LinearCrossEntropyOptions:
     """How `LinearCrossEntropyLoss` may cut its work; accepted for compatibility."""
 
-    def __init__(self, allow_retain_graph=False, batch_chunk_size=None, chunking_method="auto", acc_policy="auto", acc_dtype=None):
-        self.allow_retain_graph, self.batch_chunk_size, self.chunking_method = allow_retain_graph, batch_chunk_size, chunking_method
-        self.acc_policy, self.acc_dtype = acc_policy, acc_dtype
+    allow_retain_graph: bool = False
+    batch_chunk_size: int | None = None
+    chunking_method: str | None = "auto"
+    acc_policy: str = "auto"
+    acc_dtype: object = None
 
 
 class LinearCrossEntropyLoss(Module):

@@ -303,3 +303,13 @@ def _untyped_storage(self):
 core.attach("storage", _storage)
 core.attach("_typed_storage", _storage)
 core.attach("untyped_storage", _untyped_storage)
+
+
+def _dlpack(self, **kwargs):
+    from .utils.dlpack import _dlpack
+
+    return _dlpack(self, **kwargs)
+
+
+core.attach("__dlpack__", _dlpack)
+core.attach("__dlpack_device__", lambda self: (1, 0))

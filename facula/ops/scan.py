@@ -142,6 +142,9 @@ def gradient(input, *, spacing=None, dim=None, edge_order=1):
     if edge_order not in (1, 2):
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
     dims = list(range(input.dim())) if dim is None else [dim] if isinstance(dim, int) else list(dim)
+    for d in dims:
+        if not -input.dim() <= d < input.dim():
+            raise IndexError(f"Dimension out of range (expected to be in range of [{-input.dim()}, {input.dim() - 1}], but got {d})")
     if len({d % max(input.dim(), 1) for d in dims}) < len(dims):
         raise RuntimeError(f"dim {dims[-1]} appears multiple times in the list of dims")
     spacing = 1 if spacing is None else spacing

@@ -13,7 +13,7 @@ def _prepare(input, mask, fill, dtype):
         input = input.to(dtype)
     if mask is None:
         return input
-    return facula.where(mask, input, facula.full((), fill, dtype=input.dtype, device=input.device))
+    return input.masked_fill(~mask, fill)
 
 
 def _dims(input, dim):
@@ -71,13 +71,13 @@ def amin(input, dim=None, *, keepdim=False, dtype=None, mask=None):
 @composite("masked.argmax")
 def argmax(input, dim=None, *, keepdim=False, dtype=None, mask=None):
     """Where the largest of the elements that count stands."""
-    return _prepare(input, mask, _lowest(dtype or input.dtype, -1), dtype).argmax(dim, bool(keepdim))
+    return _prepare(input, mask, _lowest(dtype or input.dtype, -1), dtype).argmax(dim, bool(keepdim)).to(_widened(input, dtype) or input.dtype)
 
 
 @composite("masked.argmin")
 def argmin(input, dim=None, *, keepdim=False, dtype=None, mask=None):
     """Where the smallest of the elements that count stands."""
-    return _prepare(input, mask, _lowest(dtype or input.dtype, 1), dtype).argmin(dim, bool(keepdim))
+    return _prepare(input, mask, _lowest(dtype or input.dtype, 1), dtype).argmin(dim, bool(keepdim)).to(_widened(input, dtype) or input.dtype)
 
 
 @composite("masked.mean")
@@ -104,7 +104,8 @@ def median(input, dim=-1, *, keepdim=False, dtype=None, mask=None):
 @composite("masked.logsumexp")
 def logsumexp(input, dim=None, *, keepdim=False, dtype=None, mask=None):
     """log(sum(exp)) of the elements that count."""
-    return facula.logsumexp(_prepare(input, mask, _lowest(dtype or input.dtype, -1), dtype), _dims(input, dim), bool(keepdim))
+    kind = _widened(input, dtype) or input.dtype
+    return facula.logsumexp(_prepare(input, mask, _lowest(kind, -1), kind), _dims(input, dim), bool(keepdim)).to(kind)
 
 
 @composite("masked.logaddexp")
@@ -131,7 +132,7 @@ def _spread(input, dim, unbiased, correction, keepdim, dtype, mask):
     gap = _prepare(x - x.sum(dims, True) / count, mask, 0, None)
     square = (gap * gap.conj()).real if x.dtype.is_complex else gap * gap
     left = _count(input, mask, dim, bool(keepdim)) - correction
-    return square.sum(dims, bool(keepdim)) / facula.where(left > 0, left, facula.zeros_like(left))
+    return (square.sum(dims, bool(keepdim)) / facula.where(left > 0, left, facula.zeros_like(left))).to(x.dtype)
 
 
 @composite("masked.var")

@@ -11,7 +11,10 @@ $(BIN)/python:
 
 # Rebuilt when the sources change; pip and CMake keep what is still valid.
 $(VENV)/installed: $(BIN)/python pyproject.toml CMakeLists.txt $(shell find facula native codegen -type f -not -name '*.so' -not -path '*/__pycache__/*')
-	$(BIN)/python -m pip install --quiet ".[test,demo]"
+	rm -rf build/dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/dist .
+	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps build/dist/*.whl
+	$(BIN)/python -m pip install --quiet "$$(echo build/dist/*.whl)[test,demo]"
 	touch $@
 
 demo: $(VENV)/installed

@@ -6,7 +6,7 @@ import math
 
 import facula
 
-from .optimizer import Optimizer
+from .optimizer import Optimizer, fusible
 
 
 class Adam(Optimizer):
@@ -49,7 +49,32 @@ class Adam(Optimizer):
                 state["max_exp_avg_sq"] = facula.zeros_like(p)
         return state
 
+    def _fused(self, group):
+        """One native pass over all parameters; False where they do not allow it."""
+        params = [p for p in group["params"] if p.grad is not None]
+        if not params:
+            return True
+        grads = [p.grad for p in params]
+        states = [self._start(p, group["amsgrad"]) for p in params]
+        first, second = [s["exp_avg"] for s in states], [s["exp_avg_sq"] for s in states]
+        largest = [s["max_exp_avg_sq"] for s in states] if group["amsgrad"] else []
+        if not fusible(group, params, grads, first, second, largest):
+            return False
+        steps = {}  # parameters by the number of their step, mostly one for all
+        for i, s in enumerate(states):
+            s["step"] += 1
+            steps.setdefault(s["step"].item(), []).append(i)
+        for step, chosen in steps.items():
+            lists = (params, grads, first, second, largest)
+            if len(chosen) < len(params):
+                lists = [[x[i] for i in chosen] if x else [] for x in lists]
+            facula._optim_adam(*lists, float(group["lr"]), float(group["betas"][0]), float(group["betas"][1]), group["eps"],
+                               group["weight_decay"], group["decoupled_weight_decay"], group["maximize"], step)
+        return True
+
     def _update(self, group):
+        if self._fused(group):
+            return
         (beta1, beta2), lr, eps, decay = group["betas"], float(group["lr"]), group["eps"], group["weight_decay"]
         for p in group["params"]:
             grad = p.grad

@@ -191,4 +191,6 @@ class LBFGS(Optimizer):
             if d.mul(t).abs().max() <= group["tolerance_change"] or abs(loss - loss_before) < group["tolerance_change"]:
                 break
         state.update(d=d, t=t, old_dirs=dirs, old_stps=steps, ro=ro, H_diag=scale, prev_flat_grad=before, prev_loss=loss_before)
+        if state["n_iter"] > 1:
+            state.setdefault("al", [None] * group["history_size"])
         return first

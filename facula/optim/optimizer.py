@@ -210,3 +210,15 @@ def register_optimizer_step_pre_hook(hook):
 def register_optimizer_step_post_hook(hook):
     """A hook after the step of every optimizer."""
     return RemovableHandle.add(_global_post_hooks, hook)
+
+
+def fusible(group, *lists):
+    """Whether a group's tensors can go through one native pass: dense, contiguous, of one real floating dtype, on the CPU."""
+    kind = lists[0][0].dtype
+    if group["differentiable"] or kind not in (facula.float32, facula.float64) or not hasattr(facula, "_optim_adam"):
+        return False
+    for tensors in lists:
+        for t in tensors:
+            if t.dtype != kind or t.layout != facula.strided or not t.is_contiguous() or t.device.type != "cpu":
+                return False
+    return True

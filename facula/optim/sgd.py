@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import facula
 
-from .optimizer import Optimizer
+from .optimizer import Optimizer, fusible
 
 
 class SGD(Optimizer):
@@ -31,7 +31,32 @@ class SGD(Optimizer):
                 self._update(group)
         return loss
 
+    def _fused(self, group):
+        """One native pass over all parameters; False where they do not allow it."""
+        params = [p for p in group["params"] if p.grad is not None]
+        if not params:
+            return True
+        grads, momentum = [p.grad for p in params], group["momentum"]
+        if not fusible(group, params, grads):
+            return False
+        settings = (float(group["lr"]), momentum, group["dampening"], group["weight_decay"], group["nesterov"], group["maximize"])
+        if not momentum:
+            facula._optim_sgd(params, grads, [], *settings, False)
+            return True
+        buffers = [self.state[p].get("momentum_buffer") for p in params]
+        if not fusible(group, params, [b for b in buffers if b is not None]):
+            return False
+        new = [i for i, b in enumerate(buffers) if b is None]
+        for i in new:
+            buffers[i] = self.state[params[i]]["momentum_buffer"] = facula.empty_like(params[i])
+        for chosen, first in ((new, True), ([i for i in range(len(params)) if i not in set(new)], False)):
+            if chosen:
+                facula._optim_sgd([params[i] for i in chosen], [grads[i] for i in chosen], [buffers[i] for i in chosen], *settings, first)
+        return True
+
     def _update(self, group):
+        if self._fused(group):
+            return
         lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
         for p in group["params"]:
             grad = p.grad

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import zipfile
 import zlib
 
 ALIGNMENT = 64
@@ -60,6 +59,8 @@ class Reader:
     """Reads records, checking every place and size against the file."""
 
     def __init__(self, file):
+        import zipfile  # here: it is slow to import
+
         self.file = file
         try:
             self.zip = zipfile.ZipFile(file)
@@ -84,6 +85,8 @@ class Reader:
 
     def read(self, name):
         """A whole record as bytes; its checksum is verified."""
+        import zipfile
+
         info = self._info(name)
         try:
             return self.zip.read(info)
@@ -95,7 +98,7 @@ class Reader:
 
     def stored(self, name):
         """Whether the record's bytes stand in the file as they are."""
-        return self._info(name).compress_type == zipfile.ZIP_STORED
+        return self._info(name).compress_type == 0
 
     def offset(self, name):
         """Where a stored record's bytes start in the file."""

@@ -8,3 +8,4 @@ from . import modules, utils  # noqa: F401, E402
 from .modules.module import (  # noqa: F401, E402
     register_module_backward_hook, register_module_forward_hook, register_module_forward_pre_hook, register_module_full_backward_hook,
     register_module_full_backward_pre_hook)
+from .parallel import DataParallel  # noqa: F401, E402

@@ -1,0 +1,18 @@
+"""Models on several devices; with one device or none, plain calls."""
+
+from __future__ import annotations
+
+from ..modules.module import Module
+
+__all__ = ["DataParallel"]
+
+
+class DataParallel(Module):
+    """Calls the module it wraps; its state dict carries the prefix `module.`."""
+
+    def __init__(self, module, device_ids=None, output_device=None, dim=0):
+        super().__init__()
+        self.module, self.device_ids, self.output_device, self.dim = module, list(device_ids or []), output_device, dim
+
+    def forward(self, *inputs, **kwargs):
+        return self.module(*inputs, **kwargs)

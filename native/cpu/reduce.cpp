@@ -293,6 +293,19 @@ void logical(Call& c) {
   c.out.push_back(cast(out, type));
 }
 
+// body(place of the first element, columns) for strips of columns of [outer, count, inner].
+constexpr int64_t kStrip = 256;
+template <class Body>
+void each_strip(int64_t outer, int64_t count, int64_t inner, const Body& body) {
+  const int64_t strips = (inner + kStrip - 1) / kStrip;
+  parallel_for(outer * strips, std::max<int64_t>(1, kPiece / std::max<int64_t>(1, kStrip * count)), [&](int64_t a, int64_t b) {
+    for (int64_t job = a; job < b; ++job) {
+      const int64_t column = job % strips * kStrip;
+      body(job / strips * count * inner + column, std::min(kStrip, inner - column));
+    }
+  });
+}
+
 // ---- var(input, dim?, correction, keepdim) -> variance, mean: two passes over cached rows.
 void variance(Call& c) {
   const Tensor& x = c.tensor(0);
@@ -336,6 +349,16 @@ void variance(Call& c) {
       double total = 0;
       for (int64_t i = 0; i < pieces; ++i) total += q[i];
       out[0] = Real(total / divisor);
+    } else if (r.inner > 1 && r.count > 0) {
+      each_strip(r.outer, r.count, r.inner, [&](int64_t base, int64_t width) {
+        const int64_t first = base / (r.count * r.inner) * r.inner + base % r.inner;
+        W centre[kStrip];
+        double total[kStrip] = {};
+        for (int64_t i = 0; i < width; ++i) centre[i] = s[first + i] / W(double(r.count));
+        for (int64_t k = 0; k < r.count; ++k)
+          for (int64_t i = 0; i < width; ++i) total[i] += std::norm(W(p[base + k * r.inner + i]) - centre[i]);
+        for (int64_t i = 0; i < width; ++i) out[first + i] = Real(total[i] / divisor);
+      });
     } else {
       parallel_for(n, std::max<int64_t>(1, kPiece / std::max<int64_t>(r.count, 1)), [&](int64_t a, int64_t b) {
         for (int64_t i = a; i < b; ++i) out[i] = Real(deviation(i, 0, r.count) / divisor);
@@ -360,6 +383,19 @@ void cumulate(Call& c) {
     for_compute(compute, c.op, [&]<class T> {
       const T* p = in.data<T>();
       T* q = out.data<T>();
+      if (inner > 1) {  // rows are read in order, a strip of columns at a time
+        each_strip(outer, n, inner, [&](int64_t base, int64_t width) {
+          Wide<T> v[kStrip];
+          std::fill_n(v, width, kProduct ? Wide<T>(1) : Wide<T>(0));
+          for (int64_t k = 0; k < n; ++k)
+            for (int64_t i = 0, at = base + k * inner; i < width; ++i, ++at) {
+              if constexpr (kProduct) v[i] *= Wide<T>(p[at]);
+              else v[i] += Wide<T>(p[at]);
+              q[at] = T(v[i]);
+            }
+        });
+        return;
+      }
       parallel_for(outer * inner, std::max<int64_t>(1, kPiece / n), [&](int64_t a, int64_t b) {
         for (int64_t i = a; i < b; ++i) {
           const int64_t base = i / inner * n * inner + i % inner;

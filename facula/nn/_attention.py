@@ -126,7 +126,7 @@ def multi_head_attention_forward(query, key, value, embed_dim_to_check, num_head
         v = facula.cat([v, bias_v.repeat(1, bsz, 1)])
         attn_mask = attn_mask if attn_mask is None else pad(attn_mask, (0, 1))
         key_padding_mask = key_padding_mask if key_padding_mask is None else pad(key_padding_mask, (0, 1))
-    q = q.view(tgt_len, bsz * num_heads, head_dim).transpose(0, 1)  # (batch * heads, query, head_dim)
+    q = q.reshape(tgt_len, bsz * num_heads, head_dim).transpose(0, 1)  # (batch * heads, query, head_dim)
     k = k.reshape(k.shape[0], bsz * num_heads, head_dim).transpose(0, 1) if static_k is None else static_k
     v = v.reshape(v.shape[0], bsz * num_heads, head_dim).transpose(0, 1) if static_v is None else static_v
     if add_zero_attn:
@@ -158,12 +158,24 @@ def multi_head_attention_forward(query, key, value, embed_dim_to_check, num_head
         return (out, weights) if batched else (out.squeeze(1), weights.squeeze(0))
     if attn_mask is not None:
         attn_mask = attn_mask.unsqueeze(0) if attn_mask.size(0) == 1 and attn_mask.dim() == 3 else attn_mask.view(bsz, num_heads, -1, src_len)
-    q = q.view(bsz, num_heads, tgt_len, head_dim)
-    k, v = k.view(bsz, num_heads, src_len, head_dim), v.view(bsz, num_heads, src_len, head_dim)
-    out = F["scaled_dot_product_attention"](q, k, v, attn_mask, dropout_p, is_causal)
+    q = q.reshape(bsz, num_heads, tgt_len, head_dim)
+    k, v = k.reshape(bsz, num_heads, src_len, head_dim), v.reshape(bsz, num_heads, src_len, head_dim)
+    out = F.get("scaled_dot_product_attention", _plain_attention)(q, k, v, attn_mask, dropout_p, is_causal)
     out = out.permute(2, 0, 1, 3).contiguous().view(bsz * tgt_len, embed_dim)
     out = F["linear"](out, out_proj_weight, out_proj_bias).view(tgt_len, bsz, -1)
     return (out, None) if batched else (out.squeeze(1), None)
+
+
+def _plain_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False):
+    """softmax(q k' / sqrt(size) + mask) v, step by step."""
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
+    if is_causal:
+        hidden = facula.ones(scores.shape[-2:], dtype=facula.bool).tril().logical_not()
+        scores = scores.masked_fill(hidden, float("-inf"))
+    if attn_mask is not None:
+        scores = scores + attn_mask
+    weights = facula.softmax(scores, -1)
+    return (_functions["nn.functional"]["dropout"](weights, dropout_p) if dropout_p > 0 else weights) @ value
 
 
 def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):

@@ -37,6 +37,9 @@ from ._printing import set_printoptions  # noqa: E402, F401
 from . import nn, optim, utils  # noqa: E402, F401
 from .serialization import load, save  # noqa: E402, F401
 
+from ._legacy_types import types as _legacy_types  # noqa: E402
+
+globals().update(_legacy_types)
 _LAZY = {"vision", "func", "jit", "onnx", "hub", "masked", "signal", "testing", "distributions", "compiler", "backends", "cuda",
          "multiprocessing", "overrides", "return_types", "types", "storage", "profiler", "amp", "array_api", "mps", "version",
          "torch_alias", "sparse", "library", "package", "quantization", "distributed"}

@@ -314,6 +314,12 @@ def is_pinned(self, device=None):
 
 
 @_method
+def get_device(self):
+    """The GPU's number, -1 on the CPU."""
+    return -1 if self.device.type == "cpu" else self.device.index
+
+
+@_method
 def share_memory_(self):
     """Moves the memory to where other processes can map it."""
     from .multiprocessing import share

@@ -185,7 +185,7 @@ pointwise("angle(Tensor input)", lambda input: f.angle(input), dtype="floating_r
 pointwise("_conj_physical(Tensor input)", lambda input: f.conj(input), node="ConjBackward0", inplace=True, aliases=(), vjp={"input": lambda grad: f.conj(grad)})
 
 # ---------------------------------------------------------------- activations
-pointwise("relu(Tensor input)", lambda input: f.where(input > 0, input, f.where(input != input, input, input * 0)), types=ORDERED,
+pointwise("relu(Tensor input)", lambda input: f.where(input > 0, input, f.where(input != input, input, 0)), types=ORDERED,
           inplace=True, vjp_types=REAL, vjp={"input": lambda grad, result: f.where(result > 0, grad, grad * 0)})
 pointwise("nn.functional._silu(Tensor input)", lambda input: input * f.sigmoid(input), types=FLOATING, vjp_types=REAL, node="SiluBackward0",
           vjp={"input": lambda grad, input: grad * f.sigmoid(input) * (1 + input * (1 - f.sigmoid(input)))})

@@ -43,6 +43,7 @@ TensorObject* allocate_tensor() {
     if (!o) throw PythonError();
   }
   construct(tensor_of(o));
+  if (modes.inference) tensor_of(o)->flags = kInference;
   PyObject_GC_Track(o);
   return tensor_of(o);
 }

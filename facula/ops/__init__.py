@@ -5,10 +5,6 @@ import importlib
 from .._native import core
 from . import _table
 
-_FAMILIES = ("pointwise", "pointwise_special", "activations", "create", "shape", "join", "index", "reduce", "scan", "sort", "stats",
-             "matmul", "conv", "pool", "norm", "softmax", "loss", "attention", "rnn", "resample", "dropout", "random",
-             "linalg", "linalg_decomp", "fft", "optimizers")
-
 
 def _import_families():
     import pkgutil

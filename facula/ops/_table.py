@@ -182,6 +182,8 @@ def composite(qualified, *, method=None, inplace=False, aliases=(), function=Tru
     """Decorates a Python function that is an operation made of others."""
 
     def add(f):
+        if qualified in composites:  # the later one would hide the earlier silently
+            raise ValueError(f"{qualified}: defined twice in the table of operations")
         composites[qualified] = Composite(qualified, f, not split_name(qualified)[0] if method is None else method,
                                           inplace, aliases)
         composites[qualified].is_function = function

@@ -6,7 +6,7 @@ import math
 
 import facula
 
-from ._table import composite, op  # noqa: F401
+from ._table import composite
 
 
 def _floating(x):
@@ -31,15 +31,6 @@ def clamp(input, min=None, max=None):
     if min is None:
         return facula.clamp_max(input, max)
     return facula._clamp_both(input, min, max)
-
-
-@composite("conj")
-def conj(input):
-    """The complex conjugate; the tensor itself if it is real."""
-    return facula._conj_physical(input) if input.dtype.is_complex else input
-
-
-composite("conj_physical", inplace=True)(lambda input: facula._conj_physical(input) if input.dtype.is_complex else input.clone())
 
 
 @composite("bitwise_not", inplace=True)
@@ -281,30 +272,6 @@ for _special, _plain in (("expit", "sigmoid"), ("erf", "erf"), ("erfc", "erfc"),
                          ("log1p", "log1p"), ("gammaln", "lgamma"), ("digamma", "digamma"), ("psi", "digamma"), ("logsumexp", "logsumexp"),
                          ("softmax", "softmax"), ("log_softmax", "log_softmax")):
     composite(f"special.{_special}")((lambda n: lambda *args, **kwargs: getattr(facula, n)(*args, **kwargs))(_plain))
-
-
-@composite("trace")
-def trace(input):
-    """The sum of the diagonal."""
-    if input.dim() != 2:
-        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.dim()}")
-    return input.diagonal().sum()
-
-
-@composite("diff")
-def diff(input, n=1, dim=-1, prepend=None, append=None):
-    """Differences of neighbours, n times."""
-    if input.dim() == 0:
-        raise RuntimeError("diff expects input to be at least one-dimensional")
-    parts = [t for t in (prepend, input, append) if t is not None]
-    x = facula.cat(parts, dim) if len(parts) > 1 else input
-    for _ in range(n):
-        m = x.shape[dim]
-        if m == 0:
-            return x
-        a, b = x.narrow(dim, 1, m - 1), x.narrow(dim, 0, m - 1)
-        x = a != b if x.dtype == facula.bool else a - b
-    return x
 
 
 @composite("fill", method=False)

@@ -31,8 +31,6 @@ Py optional(const Tensor& t) { return t ? Py::borrow(object_of(t.get())) : Py::b
 bool needs(const Node& node, const OpNodeState& state, int param) {
   const int first = state.first_edge[size_t(param)];
   if (first < 0) return false;
-  const SavedArgument* a = nullptr;
-  (void)a;
   size_t end = node.next.size();
   for (size_t p = size_t(param) + 1; p < state.first_edge.size(); ++p)
     if (state.first_edge[p] >= 0) { end = size_t(state.first_edge[p]); break; }
@@ -46,9 +44,7 @@ Tensor fit(Tensor grad, const Node& node, size_t edge) {
   auto& e = node.next[edge];
   if (!e.node || e.slot >= e.node->slots.size()) return grad;
   const Slot& slot = e.node->slots[e.slot];
-  if (slot.dtype == DType::undefined || (grad->flags & kNeedsSlowPath)) {
-    if (slot.dtype == DType::undefined || (grad->flags & kOther)) return grad;
-  }
+  if (slot.dtype == DType::undefined || (grad->flags & kOther)) return grad;
   if (!(grad.sizes() == slot.sizes) || grad.dtype() != slot.dtype) {
     if (grad->flags & kBatched) return grad;
     Py size = checked(size_object(slot.sizes));
@@ -153,8 +149,6 @@ void apply_rules(Node& node, std::vector<Tensor>& grads, bool with_graph) {
   grads = std::move(out);
 }
 
-PyTypeObject* overload_node(const Overload& op) { return op.node; }
-
 }  // namespace
 
 void SavedTensor::save(const Tensor& t, int32_t output_index) {
@@ -237,7 +231,7 @@ void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor
   bool inexact = false;
   for (auto& r : results) inexact = inexact || (r && is_inexact(r.dtype()));
   if (!inexact || !op.node) return;
-  NodeRef node = NodeRef::steal(new_node(overload_node(op)));
+  NodeRef node = NodeRef::steal(new_node(op.node));
   node->apply = apply_rules;
   auto* state = node->state = new OpNodeState{&op, {}, {}, std::vector<int>(op.params.size(), -1)};
   for (size_t i = 0; i < op.params.size(); ++i) {

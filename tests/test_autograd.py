@@ -110,5 +110,5 @@ def test_names_of_nodes():
     x = leaf(2, 2)
     assert (x + 1).grad_fn.name() == "AddBackward0"
     assert (x @ x).grad_fn.name() == "MmBackward0"
-    assert x.sum().grad_fn.next_functions[0][0].name() == "AccumulateGrad"
+    assert x.sum().grad_fn.next_functions[0][0].name() == "torch::autograd::AccumulateGrad"
     assert x.sum().grad_fn.next_functions[0][0].variable is x

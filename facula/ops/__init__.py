@@ -26,7 +26,8 @@ functions, methods, missing = _table.build(core)
 for _name, _method in methods.items():
     core.attach(_name, _method)
 
-_SLOTS = {"bitwise_not": "bitwise_not", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift", "div": "true_divide"}
+_SLOTS = {"bitwise_not": "bitwise_not", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift", "div": "true_divide",
+          "rdiv": "__rtruediv__", "rpow": "__rpow__"}
 
 
 def _operator(slot):

@@ -58,7 +58,7 @@ def print_expression(root):
 
     def text(s):
         if not isinstance(s, Symbol):
-            return "true" if s is True else "false" if s is False else f"T({s!r})"
+            return "true" if s is True else "false" if s is False else f"T({s!r})" if abs(s) < float("inf") else "(-m::inf<T>)" if s < 0 else "m::inf<T>"
         if id(s) in names:
             return names[id(s)]
         expression = s.text.format(*(text(a) for a in s.args))
@@ -97,6 +97,14 @@ class _Functions:
         import facula
 
         return facula.where(condition, x, y)
+
+    @staticmethod
+    def angle_gradient(grad, x):
+        if isinstance(x, Symbol):
+            return symbol_call("angle_gradient", grad, x)
+        if not x.is_complex():
+            return grad * 0
+        return f.where(x == 0, grad * 0, grad * x * 1j / (x.real * x.real + x.imag * x.imag))
 
     @staticmethod
     def conj(x):

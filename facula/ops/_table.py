@@ -76,11 +76,12 @@ class Entry:
     operands = promoting = ()
 
     def __init__(self, signature, *, kernel=None, vjp=None, view=False, node=None, differentiable=True,
-                 batch=None, jvp=None, doc=None):
+                 batch=None, jvp=None, doc=None, compute=None):
         self.signature = signature
         self.qualified, self.params, names, self.list_result = parse_signature(signature)
         self.namespace, self.name = split_name(self.qualified)
-        self.kernel = kernel or self.qualified
+        # compute: in place of a kernel, Python made of other operations, where PyTorch has one node for the whole.
+        self.kernel, self.compute = kernel or self.qualified, compute
         self.view, self.differentiable, self.batch, self.jvp, self.doc = view, differentiable, batch, jvp, doc
         self.in_place = self.name.endswith("_") and not self.name.startswith("__")
         self.result_names = names
@@ -89,6 +90,8 @@ class Entry:
         self.vjp = vjp or {}
         self.rules = [self._rule(key, rule) for key, rule in self.vjp.items()]
         camel = "".join(p[:1].upper() + p[1:] for p in self.name.strip("_").split("_"))
+        # node: its name, or two: where an operand is a number, and where all are tensors.
+        self.number_node, node = node if isinstance(node, tuple) else (None, node)
         self.node = (node or camel + "Backward0") if self.rules else (node or "NotImplemented")
 
     def index(self, name):
@@ -255,7 +258,7 @@ def build(core):
     for qualified, overloads in entries.items():
         usable = []
         for e in overloads:
-            present = core.has_formula(e.kernel) if e.is_pointwise else core.has_kernel(e.kernel)
+            present = core.has_formula(e.kernel) if e.is_pointwise else e.compute or core.has_kernel(e.kernel)
             if present:
                 e.result_type = _result_type(e)
                 usable.append(e)
@@ -266,18 +269,22 @@ def build(core):
         namespace, name = split_name(qualified)
         options = _options[qualified]
         in_place = usable[0].in_place
-        call = core.define(name, usable, in_place)
+        # A composite of the same name takes the calls that no entry takes (a rare option, say).
+        rest = composites.get(qualified)
+        call = core.define(name, usable, in_place, rest and _with_out(rest.function))
         for n in (name, *options["aliases"]):
             if options["function"] or in_place:
                 functions.setdefault(namespace, {})[n] = call
             if options["method"]:
                 methods[n] = call
             if options["inplace"]:
-                variant = core.variant(call, n + "_")
+                variant = core.variant(call, n + "_", rest and _in_place(rest.function, n + "_"))
                 methods[n + "_"] = variant
                 if namespace == "" or namespace == "nn.functional":
                     functions[namespace][n + "_"] = variant
     for qualified, c in composites.items():
+        if qualified in entries:
+            continue
         call = _with_out(c.function) if c.is_function else c.function
         for n in (c.name, *c.aliases):
             if c.is_function:

@@ -42,10 +42,10 @@ def _celu(x, alpha):
 
 
 _activation("relu", lambda x: facula.relu(x))
-_activation("relu6", lambda x: facula._clamp_both(x, 0, 6))
-_activation("hardtanh", lambda x, low, high: facula._clamp_both(x, low, high), "min_val=-1.0, max_val=1.0")
-_activation("hardsigmoid", lambda x: facula._clamp_both(x + 3, 0, 6) / 6)
-_activation("hardswish", lambda x: x * facula._clamp_both(x + 3, 0, 6) / 6)
+_activation("relu6", lambda x: facula.clamp(x, 0, 6))
+_activation("hardtanh", lambda x, low, high: facula.clamp(x, low, high), "min_val=-1.0, max_val=1.0")
+_activation("hardsigmoid", lambda x: facula.clamp(x + 3, 0, 6) / 6)
+_activation("hardswish", lambda x: x * facula.clamp(x + 3, 0, 6) / 6)
 _activation("selu", _selu, top=True)
 _activation("celu", _celu, "alpha=1.0", top=True)
 _activation("elu", lambda x, alpha: facula.nn.functional._elu(x, alpha), "alpha=1.0")

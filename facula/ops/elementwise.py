@@ -21,16 +21,24 @@ def _both(a, b):
     return tuple(t.to(kind) if isinstance(t, facula.Tensor) else facula.tensor(t, dtype=kind, device=like.device) for t in (a, b))
 
 
-@composite("clamp", inplace=True, aliases=("clip",))
+@composite("clamp", inplace=True)
 def clamp(input, min=None, max=None):
     """Limits elements to [min, max]; each limit a number, a tensor or None."""
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    if max is None:
-        return facula.clamp_min(input, min)
-    if min is None:
-        return facula.clamp_max(input, max)
-    return facula._clamp_both(input, min, max)
+    if isinstance(min, facula.Tensor) != isinstance(max, facula.Tensor) and min is not None and max is not None:
+        raise TypeError("clamp(): argument 'min' and 'max' must both be numbers or both be tensors")
+    return facula.clamp_max(input, max) if min is None else facula.clamp_min(facula.clamp_max(input, max), min)
+
+
+@composite("__rtruediv__", function=False)
+def __rtruediv__(self, other):
+    return self.reciprocal() * other
+
+
+@composite("__rpow__", function=False)
+def __rpow__(self, other):
+    return facula.pow(other, self)
 
 
 @composite("bitwise_not", inplace=True)
@@ -58,18 +66,6 @@ def isfinite(input):
 composite("isposinf")(lambda input: input == math.inf if input.dtype.is_floating_point else facula.zeros_like(input, dtype=facula.bool))
 composite("isneginf")(lambda input: input == -math.inf if input.dtype.is_floating_point else facula.zeros_like(input, dtype=facula.bool))
 composite("isreal")(lambda input: facula.imag(input) == 0 if input.dtype.is_complex else facula.ones_like(input, dtype=facula.bool))
-
-
-@composite("deg2rad", inplace=True)
-def deg2rad(input):
-    """Degrees to radians."""
-    return _floating(input) * (math.pi / 180)
-
-
-@composite("rad2deg", inplace=True)
-def rad2deg(input):
-    """Radians to degrees."""
-    return _floating(input) * (180 / math.pi)
 
 
 @composite("sinc", inplace=True)
@@ -115,26 +111,13 @@ def xlog1py(input, other):
     return facula.where(zero, facula.zeros_like(x * y), x * facula.log1p(facula.where(zero, facula.zeros_like(y), y)))
 
 
-@composite("logaddexp")
-def logaddexp(input, other):
-    """log(exp(input) + exp(other)), without overflow."""
-    x, y = _both(input, other)
-    top = facula.maximum(x, y).detach() if not x.dtype.is_complex else facula.where(facula.real(x) > facula.real(y), x, y).detach()
-    same = (x == y) & (facula.isinf(x) if not x.dtype.is_complex else facula.zeros_like(x, dtype=facula.bool))
-    top = facula.where(facula.isinf(top), facula.zeros_like(top), top)
-    return facula.where(same, x, facula.log(facula.exp(x - top) + facula.exp(y - top)) + top)
-
-
-@composite("logaddexp2")
-def logaddexp2(input, other):
-    """log2(2 ** input + 2 ** other)."""
-    x, y = _both(input, other)
-    return facula.logaddexp(x * math.log(2), y * math.log(2)) / math.log(2)
-
-
 @composite("float_power")
 def float_power(input, exponent):
     """input ** exponent in double precision."""
+    if not isinstance(input, facula.Tensor) and not isinstance(exponent, facula.Tensor):
+        raise TypeError(f"float_power() received an invalid combination of arguments - got ({type(input).__name__}, {type(exponent).__name__}), "
+                        "but expected one of:\n * (Tensor input, Tensor exponent, *, Tensor out = None)\n"
+                        " * (Number self, Tensor exponent, *, Tensor out = None)\n * (Tensor input, Number exponent, *, Tensor out = None)\n")
     wide = facula.complex128 if any(isinstance(t, complex) or isinstance(t, facula.Tensor) and t.dtype.is_complex for t in (input, exponent)) else facula.float64
     a, b = (t.to(wide) if isinstance(t, facula.Tensor) else facula.tensor(t, dtype=wide) for t in (input, exponent))
     return facula.pow(a, b)
@@ -155,7 +138,7 @@ def heaviside(input, values):
         raise RuntimeError("heaviside is not yet implemented for complex tensors.")
     if input.dtype != values.dtype:
         raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
-    return facula.where(input == 0, values, (input > 0).to(input.dtype))
+    return facula._heaviside(input, values)
 
 
 @composite("nan_to_num", inplace=True)
@@ -166,16 +149,20 @@ def nan_to_num(input, nan=None, posinf=None, neginf=None):
     if input.dtype.is_complex:
         return facula.complex(nan_to_num(facula.real(input), nan, posinf, neginf), nan_to_num(facula.imag(input), nan, posinf, neginf))
     limits = facula.finfo(input.dtype)
-    out = facula.where(facula.isnan(input), facula.full_like(input, nan or 0.0), input)
-    out = facula.where(input == math.inf, facula.full_like(input, limits.max if posinf is None else posinf), out)
-    return facula.where(input == -math.inf, facula.full_like(input, limits.min if neginf is None else neginf), out)
+    return facula._nan_to_num(input, nan or 0.0, limits.max if posinf is None else posinf, limits.min if neginf is None else neginf)
+
+
+def _need_tensors(name, **arguments):
+    for position, (argument, value) in enumerate(arguments.items(), 1):
+        if not isinstance(value, facula.Tensor):
+            raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {type(value).__name__}")
 
 
 @composite("ldexp", inplace=True)
 def ldexp(input, other):
     """input * 2 ** other."""
-    base = facula.pow(facula.tensor(2.0), other)
-    return input * base
+    _need_tensors("ldexp", input=input, other=other)
+    return facula._ldexp(input, other)
 
 
 @composite("complex", method=False)
@@ -195,6 +182,7 @@ def _scalar_name(x):
 @composite("polar", method=False)
 def polar(abs, angle):
     """Complex numbers of absolute values and angles."""
+    _need_tensors("polar", abs=abs, angle=angle)
     return facula.complex(abs * facula.cos(angle), abs * facula.sin(angle))
 
 
@@ -214,27 +202,24 @@ def frexp(input):
     return named_result("frexp", ["mantissa", "exponent"])((input * scale, exponent.to(facula.int32)))
 
 
-@composite("div", inplace=True, aliases=("divide",))
+@composite("div", inplace=True)
 def div(input, other, *, rounding_mode=None):
     """input / other, rounded towards zero ('trunc') or down ('floor') if asked."""
     if rounding_mode is None:
         return facula.true_divide(input, other)
-    if rounding_mode == "trunc":
-        return facula._div_trunc(input, other)
-    if rounding_mode == "floor":
-        return facula.floor_divide(input, other)
-    raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
+    if rounding_mode not in ("trunc", "floor"):
+        raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
+    return facula._div_trunc(input, other) if rounding_mode == "trunc" else facula._div_floor(input, other)
 
 
 @composite("round", inplace=True)
 def round_(input, *, decimals=0):
     """Rounds half to even, to the given number of decimals."""
     if decimals == 0:
-        return facula._round(input)
+        return facula.round(input)
     if not input.dtype.is_floating_point:
         raise NotImplementedError(f"\"round_vml_cpu\" not implemented for '{_scalar_name(input)}'")
-    scale = 10.0 ** abs(decimals)
-    return facula._round(input * scale) / scale if decimals > 0 else facula._round(input / scale) * scale
+    return facula._round_decimals(input, 10.0 ** abs(decimals), decimals > 0)
 
 
 composite("special.round")(round_)

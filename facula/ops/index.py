@@ -130,7 +130,7 @@ class _Shape:
 _SCATTER = {"input": lambda grad, dim, index: grad.scatter(dim, index, 0)}
 both("scatter(Tensor input, int dim, Tensor index, Tensor src)", kernel="index.scatter_src_plain",
      vjp={**_SCATTER, "src": _picked})
-both("scatter(Tensor input, int dim, Tensor index, Scalar value)", kernel="index.scatter_value_plain", vjp=_SCATTER)
+both("scatter(Tensor input, int dim, Tensor index, Scalar value)", kernel="index.scatter_value_plain", vjp=_SCATTER, node="ScatterBackward1")
 both("scatter(Tensor input, int dim, Tensor index, Tensor src, *, str reduce)", kernel="index.scatter_src", vjp={})
 both("scatter(Tensor input, int dim, Tensor index, Scalar value, *, str reduce)", kernel="index.scatter_value", vjp={})
 both("scatter_add(Tensor input, int dim, Tensor index, Tensor src)", kernel="index.scatter_add",

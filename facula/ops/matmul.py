@@ -138,12 +138,10 @@ def outer(input, vec2):
     for name, x in (("self", input), ("vec2", vec2)):
         if x.dim() != 1:
             raise RuntimeError(f"outer: Expected 1-D argument {name}, but got {x.dim()}-D")
-    return input.unsqueeze(1) * vec2
+    return input.reshape(input.shape[0], 1) * vec2
 
 
-@composite("addr", method=True, inplace=True)
-def addr(input, vec1, vec2, *, beta=1, alpha=1):
-    """beta * input + alpha * outer(vec1, vec2)."""
+def _addr(input, vec1, vec2, beta, alpha):
     for name, x in (("vec1", vec1), ("vec2", vec2)):
         if x.dim() != 1:
             raise RuntimeError(f"addr: Expected 1-D argument {name}, but got {x.dim()}-D")
@@ -159,6 +157,16 @@ def addr(input, vec1, vec2, *, beta=1, alpha=1):
                            "For integral input tensors, argument alpha must not be a floating point number.")
     product = facula.outer(vec1 * alpha if alpha != 1 else vec1, vec2)  # halves round in this order
     return (product if beta == 0 else input * beta + product if beta != 1 else input + product).to(dtype)
+
+
+op("addr(Tensor input, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1)", compute=_addr, inplace=True,
+   doc="beta * input + alpha * outer(vec1, vec2).",
+   vjp={"input": lambda grad, beta: _scaled(grad, beta), "vec1": lambda grad, vec2, alpha: _scaled(grad.mv(vec2.conj()), alpha),
+        "vec2": lambda grad, vec1, alpha: _scaled(grad.t().mv(vec1.conj()), alpha)})
+
+
+def _scaled(x, factor):
+    return x if factor == 1 else x * (factor.conjugate() if isinstance(factor, complex) else factor)
 
 
 @composite("inner", method=True)

@@ -20,23 +20,25 @@ pointwise("sub(Tensor input, Tensor|Scalar other, *, Scalar alpha)",
           lambda input, other, alpha: input - alpha * other, inplace=True, aliases=("subtract",),
           vjp={"input": lambda grad: grad, "other": lambda grad, alpha: -grad * f.conj(alpha)})
 pointwise("rsub(Tensor input, Tensor|Scalar other, *, Scalar alpha=1)",
-          lambda input, other, alpha: other - alpha * input,
+          lambda input, other, alpha: other - alpha * input, node=("RsubBackward1", "RsubBackward0"),
           vjp={"input": lambda grad, alpha: -grad * f.conj(alpha), "other": lambda grad: grad})
 pointwise("mul(Tensor input, Tensor|Scalar other)", lambda input, other: input * other, inplace=True, aliases=("multiply",),
           vjp={"input": lambda grad, other: grad * f.conj(other), "other": lambda grad, input: grad * f.conj(input)})
-pointwise("true_divide(Tensor input, Tensor|Scalar other)", lambda input, other: input / other, dtype="floating", types=FLOATING,
-          inplace=True, node="DivBackward0",
-          vjp={"input": lambda grad, other: grad / f.conj(other),
-               "other": lambda grad, input, other: -grad * f.conj((input / other) / other)})
-pointwise("_div_trunc(Tensor input, Tensor|Scalar other)", lambda input, other: f.trunc_divide(input, other), types=ORDERED,
-          node="DivBackward1", vjp_types=REAL, vjp={"input": lambda grad: grad * 0, "other": lambda grad: grad * 0})
+for _name, _alias in (("true_divide", ()), ("div", ("divide",))):  # elementwise.py has div's rounding modes
+    pointwise(f"{_name}(Tensor input, Tensor|Scalar other)", lambda input, other: input / other, dtype="floating", types=FLOATING,
+              inplace=True, aliases=_alias, node="DivBackward0",
+              vjp={"input": lambda grad, other: grad / f.conj(other),
+                   "other": lambda grad, input, other: -grad * f.conj((input / other) / other)})
+for _name, _formula in (("trunc", lambda input, other: f.trunc_divide(input, other)), ("floor", lambda input, other: f.floor_divide(input, other))):
+    pointwise(f"_div_{_name}(Tensor input, Tensor|Scalar other)", _formula, types=ORDERED, inplace=True, node="DivBackward2",
+              vjp_types=REAL, vjp={"input": lambda grad: grad * 0, "other": lambda grad: grad * 0})
 pointwise("floor_divide(Tensor input, Tensor|Scalar other)", lambda input, other: f.floor_divide(input, other),
           types=ORDERED, inplace=True)
 pointwise("remainder(Tensor input, Tensor|Scalar other)", lambda input, other: f.remainder(input, other), types=ORDERED,
-          inplace=True, vjp_types=REAL,
+          inplace=True, vjp_types=REAL, node=("RemainderBackward0", "RemainderBackward1"),
           vjp={"input": lambda grad: grad, "other": lambda grad, input, other: -grad * f.floor(input / other)})
 pointwise("fmod(Tensor input, Tensor|Scalar other)", lambda input, other: f.fmod(input, other), types=ORDERED,
-          inplace=True, vjp_types=REAL,
+          inplace=True, vjp_types=REAL, node=("FmodBackward0", "FmodBackward1"),
           vjp={"input": lambda grad: grad, "other": lambda grad, input, other: -grad * f.trunc(input / other)})
 pointwise("neg(Tensor input)", lambda input: -input, inplace=True, aliases=("negative",), vjp={"input": lambda grad: -grad})
 pointwise("positive(Tensor input)", lambda input: input + 0, vjp={"input": lambda grad: grad})
@@ -49,9 +51,12 @@ pointwise("sgn(Tensor input)", lambda input: f.sgn(input), inplace=True, vjp_typ
 pointwise("reciprocal(Tensor input)", lambda input: 1.0 / input, dtype="floating", types=FLOATING, inplace=True,
           vjp={"input": lambda grad, result: -grad * f.conj(result * result)})
 pointwise("pow(Tensor input, Tensor|Scalar exponent)", lambda input, exponent: f.pow(input, exponent), inplace=True,
-          vjp_types=FLOATING,
+          vjp_types=FLOATING, node=("PowBackward0", "PowBackward1"),
           vjp={"input": lambda grad, input, exponent: f.where(exponent == 0, grad * 0, grad * f.conj(exponent * f.pow(input, exponent - 1))),
                "exponent": lambda grad, input, result: f.where(input == 0, grad * 0, grad * f.conj(result * f.log(input)))})
+pointwise("pow(Scalar input, Tensor exponent)", lambda input, exponent: f.pow(input, exponent), promote=("input", "exponent"),
+          vjp_types=FLOATING, node="PowBackward2",
+          vjp={"exponent": lambda grad, input, result: f.where(input == 0, grad * 0, grad * f.conj(result * f.log(input)))})
 pointwise("square(Tensor input)", lambda input: input * input, inplace=True, node="PowBackward0",
           vjp={"input": lambda grad, input: grad * f.conj(input) * 2})
 pointwise("addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1)",
@@ -63,7 +68,7 @@ pointwise("addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value
           vjp={"input": lambda grad: grad, "tensor1": lambda grad, tensor2, value: grad * f.conj(value / tensor2),
                "tensor2": lambda grad, tensor1, tensor2, value: -grad * f.conj(value * tensor1 / (tensor2 * tensor2))})
 pointwise("lerp(Tensor input, Tensor end, Tensor|Scalar weight)", lambda input, end, weight: input + weight * (end - input),
-          types=FLOATING, inplace=True,
+          types=FLOATING, inplace=True, node=("LerpBackward0", "LerpBackward1"),
           vjp={"input": lambda grad, weight: grad * (1 - f.conj(weight)), "end": lambda grad, weight: grad * f.conj(weight),
                "weight": lambda grad, input, end: grad * f.conj(end - input)})
 
@@ -115,28 +120,37 @@ pointwise("fmin(Tensor input, Tensor other)", lambda input, other: f.fmin(input,
           vjp={"input": lambda grad, input, other: f.where((input <= other) | (other != other), grad, grad * 0),
                "other": lambda grad, input, other: f.where((input <= other) | (other != other), grad * 0, grad)})
 pointwise("clamp_min(Tensor input, Tensor|Scalar min)", lambda input, min: f.maximum(input, min), types=ORDERED, vjp_types=REAL,
-          inplace=True, node="ClampMinBackward0",
+          inplace=True, node=("ClampMinBackward0", "ClampMinBackward1"),
           vjp={"input": lambda grad, input, min: f.where(input >= min, grad, grad * 0),
                "min": lambda grad, input, min: f.where(input < min, grad, grad * 0)})
 pointwise("clamp_max(Tensor input, Tensor|Scalar max)", lambda input, max: f.minimum(input, max), types=ORDERED, vjp_types=REAL,
-          inplace=True, node="ClampMaxBackward0",
+          inplace=True, node=("ClampMaxBackward0", "ClampMaxBackward1"),
           vjp={"input": lambda grad, input, max: f.where(input <= max, grad, grad * 0),
                "max": lambda grad, input, max: f.where(input > max, grad, grad * 0)})
-pointwise("_clamp_both(Tensor input, Tensor|Scalar min, Tensor|Scalar max)",
-          lambda input, min, max: f.minimum(f.maximum(input, min), max), types=ORDERED, vjp_types=REAL, inplace=True, node="ClampBackward1",
+_CLAMP = {"types": ORDERED, "vjp_types": REAL, "inplace": True, "aliases": ("clip",), "node": ("ClampBackward1", "ClampBackward0")}
+pointwise("clamp(Tensor input, Tensor|Scalar min, Tensor|Scalar max)", lambda input, min, max: f.minimum(f.maximum(input, min), max), **_CLAMP,
           vjp={"input": lambda grad, input, min, max: f.where((input >= min) & (input <= max), grad, grad * 0),
                "min": lambda grad, input, min, max: f.where((input < min) & (min < max), grad, grad * 0),
                "max": lambda grad, input, min, max: f.where((input > max) | (max < min), grad, grad * 0)})
+pointwise("clamp(Tensor input, Tensor|Scalar min, any? max=None)", lambda input, min: f.maximum(input, min), **_CLAMP,
+          vjp={"input": lambda grad, input, min: f.where(input >= min, grad, grad * 0),
+               "min": lambda grad, input, min: f.where(input < min, grad, grad * 0)})
+pointwise("clamp(Tensor input, any? min=None, *, Tensor|Scalar max)", lambda input, max: f.minimum(input, max), **_CLAMP,
+          vjp={"input": lambda grad, input, max: f.where(input <= max, grad, grad * 0),
+               "max": lambda grad, input, max: f.where(input > max, grad, grad * 0)})
 
 # ---------------------------------------------------------------- rounding
 for _name in ("floor", "ceil", "trunc"):
     pointwise(f"{_name}(Tensor input)", (lambda n: lambda input: getattr(f, n)(input))(_name), types=ORDERED, vjp_types=REAL,
               inplace=True, aliases=("fix",) if _name == "trunc" else (), vjp={"input": lambda grad: grad * 0})
-pointwise("_round(Tensor input)", lambda input: f.round(input), types=ORDERED, vjp_types=REAL, inplace=True, node="RoundBackward0", vjp={"input": lambda grad: grad * 0})
+pointwise("round(Tensor input)", lambda input: f.round(input), types=ORDERED, vjp_types=REAL, inplace=True, node="RoundBackward0", vjp={"input": lambda grad: grad * 0})
+pointwise("_round_decimals(Tensor input, Scalar scale, Scalar fine)",
+          lambda input, scale, fine: f.where(fine != 0, f.round(input * scale) / scale, f.round(input / scale) * scale),
+          types=REAL, inplace=True, node="RoundBackward1", vjp={"input": lambda grad: grad * 0})
 pointwise("frac(Tensor input)", lambda input: input - f.trunc(input), types=REAL, inplace=True, vjp={"input": lambda grad: grad})
 
 # ---------------------------------------------------------------- elementary functions
-_LN2, _LN10 = 0.6931471805599453, 2.302585092994046
+_LN2, _LN10, _INF = 0.6931471805599453, 2.302585092994046, float("inf")
 
 
 def _elementary(name, derivative, types=FLOATING, aliases=(), formula=None, node=None):
@@ -179,9 +193,12 @@ pointwise("atan2(Tensor input, Tensor other)", lambda input, other: f.atan2(inpu
 pointwise("hypot(Tensor input, Tensor other)", lambda input, other: f.hypot(input, other), types=REAL, inplace=True,
           vjp={"input": lambda grad, input, result: grad * input / result, "other": lambda grad, other, result: grad * other / result})
 pointwise("copysign(Tensor input, Tensor|Scalar other)", lambda input, other: f.copysign(input, other), dtype="floating", types=REAL, inplace=True,
-          vjp={"input": lambda grad, input, other: f.where(input == 0, grad * 0, grad * f.copysign(f.sgn(input), input * other) * f.sgn(input) * f.sgn(input))})
-pointwise("nextafter(Tensor input, Tensor other)", lambda input, other: f.nextafter(input, other), types=REAL, inplace=True)
-pointwise("angle(Tensor input)", lambda input: f.angle(input), dtype="floating_real", types=FLOATING)
+          node=("CopysignBackward1", "CopysignBackward0"),
+          vjp={"input": lambda grad, input, result: f.where(input == 0, grad * 0, grad * (result / input)), "other": lambda grad: grad * 0})
+pointwise("nextafter(Tensor input, Tensor other)", lambda input, other: f.nextafter(input, other), types=REAL, inplace=True,
+          vjp={"input": lambda grad: grad, "other": lambda grad: grad * 0})
+pointwise("angle(Tensor input)", lambda input: f.angle(input), dtype="floating_real", types=FLOATING,
+          vjp={"input": lambda grad, input: f.angle_gradient(grad, input)})
 pointwise("_conj_physical(Tensor input)", lambda input: f.conj(input), node="ConjBackward0", inplace=True, aliases=(), vjp={"input": lambda grad: f.conj(grad)})
 
 # ---------------------------------------------------------------- activations
@@ -198,3 +215,24 @@ pointwise("nn.functional._leaky_relu(Tensor input, Scalar negative_slope=0.01)",
           types=REAL, node="LeakyReluBackward0", vjp={"input": lambda grad, input, negative_slope: f.where(input > 0, grad, grad * negative_slope)})
 pointwise("nn.functional._elu(Tensor input, Scalar alpha=1.0)", lambda input, alpha: f.where(input > 0, input, alpha * f.expm1(input)), types=REAL, node="EluBackward0",
           vjp={"input": lambda grad, input, alpha: f.where(input > 0, grad, grad * alpha * f.exp(input))})
+
+# ---------------------------------------------------------------- conversions and sums of logarithms
+for _name, _node, _factor in (("deg2rad", "Deg2RadBackward0", 0.017453292519943295), ("rad2deg", "Rad2DegBackward0", 57.29577951308232)):
+    pointwise(f"{_name}(Tensor input)", (lambda c: lambda input: input * c)(_factor), dtype="floating", types=REAL, inplace=True,
+              node=_node,
+              vjp={"input": (lambda c: lambda grad: grad * c)(_factor)})
+pointwise("logaddexp(Tensor input, Tensor other)", lambda input, other: f.logaddexp(input, other), types=FLOATING,
+          vjp={"input": lambda grad, input, result: grad * f.conj(f.exp(input - result)),
+               "other": lambda grad, other, result: grad * f.conj(f.exp(other - result))})
+pointwise("logaddexp2(Tensor input, Tensor other)", lambda input, other: f.logaddexp(input * _LN2, other * _LN2) / _LN2, types=FLOATING,
+          vjp={"input": lambda grad, input, result: grad * f.conj(f.exp2(input - result)),
+               "other": lambda grad, other, result: grad * f.conj(f.exp2(other - result))})
+pointwise("_ldexp(Tensor input, Tensor other)", lambda input, other: input * f.exp2(other), dtype="floating", types=FLOATING, inplace=True,
+          node="LdexpBackward0",
+          vjp={"input": lambda grad, other: grad * f.conj(f.exp2(other)), "other": lambda grad, result: grad * f.conj(result) * _LN2})
+pointwise("_heaviside(Tensor input, Tensor values)", lambda input, values: f.where(input == 0, values, f.where(input > 0, 1, 0)), types=ORDERED,
+          inplace=True)
+pointwise("_nan_to_num(Tensor input, Scalar nan, Scalar posinf, Scalar neginf)",
+          lambda input, nan, posinf, neginf: f.where(input != input, nan, f.where(input == _INF, posinf, f.where(input == -_INF, neginf, input))),
+          types=REAL, inplace=True, node="NanToNumBackward0",
+          vjp={"input": lambda grad, input: f.where(abs(input) < _INF, grad, grad * 0)})

@@ -95,7 +95,7 @@ op("argmin(Tensor input, int? dim=None, bool keepdim=False)", kernel="reduce.arg
 for _name in ("any", "all"):
     op(f"{_name}(Tensor input)", kernel=f"reduce.{_name}_everything")
     op(f"{_name}(Tensor input, int[1]? dim, bool keepdim=False)", kernel=f"reduce.{_name}")
-op("_var_mean(Tensor input, int[1]? dim=None, Scalar? correction=1, bool keepdim=False) -> (_, _)", kernel="reduce.var_mean", method=False, node="VarBackward0",
+op("_var_mean(Tensor input, int[1]? dim=None, Scalar? correction=1, bool keepdim=False) -> (_, _)", kernel="reduce.var_mean", method=False, node="VarMeanBackward0",
    vjp={"input": lambda grads, input, results, dim, correction, keepdim: _var_gradient(grads, input, dim, correction, keepdim)})
 
 
@@ -111,27 +111,51 @@ def _var_gradient(grads, input, dim, correction, keepdim):
     return total
 
 
+def _std_gradient(grad, input, result, dim, correction, keepdim):
+    half = facula.where(result == 0, 0.0, grad / (result * 2))
+    return _var_gradient([half, None], input, dim, correction, keepdim)
+
+
+def _std_mean_gradient(grads, input, results, dim, correction, keepdim):
+    std = None if grads[0] is None else _std_gradient(grads[0], input, results[0], dim, correction, keepdim)
+    mean = None if grads[1] is None else _var_gradient([None, grads[1]], input, dim, correction, keepdim)
+    return std if mean is None else mean if std is None else std + mean
+
+
+# What PyTorch has as one node each, made of the one kernel.
+_SPREAD = "(Tensor input, int[1]? dim=None, Scalar? correction=1, bool keepdim=False)"
+op("_var" + _SPREAD, method=False, compute=lambda *args: facula._var_mean(*args)[0],
+   vjp={"input": lambda grad, input, dim, correction, keepdim: _var_gradient([grad, None], input, dim, correction, keepdim)})
+op("_std" + _SPREAD, method=False, compute=lambda *args: facula._var_mean(*args)[0].sqrt_(), vjp={"input": _std_gradient})
+
+
+def _std_and_mean(*args):
+    variance, mean = facula._var_mean(*args)
+    return variance.sqrt_(), mean
+
+
+op("_std_mean" + _SPREAD + " -> (_, _)", method=False, compute=_std_and_mean, vjp={"input": _std_mean_gradient})
+
+
 def _correction(unbiased, correction):
     if unbiased is not None:
         return 1 if unbiased else 0
     return 1 if correction is None else correction
 
 
-def _spread_function(name, pick):
+def _spread_function(name):
     def function(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
         if isinstance(dim, bool):
             dim, unbiased = None, dim
-        return pick(facula._var_mean(input, dim, _correction(unbiased, correction), keepdim))
+        return getattr(facula, "_" + name)(input, dim, _correction(unbiased, correction), keepdim)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"The {name.replace('_', ' and ').replace('var', 'variance').replace('std', 'standard deviation')} over the given dimensions."
     composite(name, method=name in ("var", "std"))(function)
 
 
-_spread_function("var", lambda vm: vm[0])
-_spread_function("std", lambda vm: vm[0].sqrt())
-_spread_function("var_mean", tuple)
-_spread_function("std_mean", lambda vm: (vm[0].sqrt(), vm[1]))
+for _name in ("var", "std", "var_mean", "std_mean"):
+    _spread_function(_name)
 
 
 def _reverse_cumsum(grad, dim):
@@ -162,9 +186,7 @@ op("cumprod(Tensor input, int dim, *, dtype? dtype=None)", kernel="reduce.cumpro
    vjp={"input": lambda grad, input, result, dim: _cumprod_gradient(grad, input, result, dim % max(input.dim(), 1))})
 
 
-@composite("logsumexp")
-def logsumexp(input, dim, keepdim=False):
-    """log(sum(exp(input))) over the given dimensions, without overflow."""
+def _logsumexp(input, dim, keepdim):
     if not (input.dtype.is_floating_point or input.dtype.is_complex):
         input = input.to(facula.get_default_dtype())
     dims = _dims(dim, input.dim())
@@ -176,16 +198,25 @@ def logsumexp(input, dim, keepdim=False):
     return out + (top if keepdim else top.reshape(out.shape))
 
 
+def _logsumexp_gradient(grad, input, result, dim, keepdim):
+    grad, result = unreduce(grad, input, dim, keepdim), unreduce(result, input, dim, keepdim)
+    finite = facula.where(facula.isinf(result), facula.zeros_like(result), result) if not result.is_complex() else result
+    return grad * (input - finite).exp().conj()
+
+
+op("logsumexp(Tensor input, int[1] dim, bool keepdim=False)", compute=_logsumexp, vjp={"input": _logsumexp_gradient},
+   doc="log(sum(exp(input))) over the given dimensions, without overflow.")
+
+
 @composite("count_nonzero")
 def count_nonzero(input, dim=None):
     """How many elements are not zero."""
     return (input != 0).sum(_dims(dim, input.dim()))
 
 
-@composite("nansum")
-def nansum(input, dim=None, keepdim=False, *, dtype=None):
-    """The sum, NaN counted as 0."""
-    return facula.where(facula.isnan(input), facula.zeros_like(input), input).sum(dim, keepdim, dtype=dtype)
+op("nansum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None)", doc="The sum, NaN counted as 0.",
+   compute=lambda input, dim, keepdim, dtype: facula.where(facula.isnan(input), facula.zeros_like(input), input).sum(dim, keepdim, dtype=dtype),
+   vjp={"input": lambda grad, input, dim, keepdim: facula.where(facula.isnan(input), 0.0, _spread(grad, input, dim, keepdim))})
 
 
 @composite("nanmean")
@@ -194,13 +225,20 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     return facula.nansum(input, dim, keepdim, dtype=dtype) / (~facula.isnan(input)).sum(dim, keepdim)
 
 
-@composite("aminmax")
-def aminmax(input, *, dim=None, keepdim=False):
-    """The smallest and the largest element."""
-    from .._return_types import named_result
-
+def _aminmax(input, dim, keepdim):
+    if input.numel() == 0 and dim is None:
+        raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.")
     dims = () if dim is None else (dim,)
-    return named_result("aminmax", ["min", "max"])((input.amin(dims, keepdim), input.amax(dims, keepdim)))
+    return input.amin(dims, keepdim), input.amax(dims, keepdim)
+
+
+def _aminmax_gradient(grads, input, results, dim, keepdim):
+    parts = [_extreme_gradient(g, input, r, dim, keepdim) for g, r in zip(grads, results, strict=True) if g is not None]
+    return sum(parts[1:], parts[0])
+
+
+op("aminmax(Tensor input, *, int? dim=None, bool keepdim=False) -> (min, max)", compute=_aminmax, vjp={"input": _aminmax_gradient},
+   doc="The smallest and the largest element.")
 
 
 @composite("linalg.vector_norm")

@@ -26,6 +26,16 @@ for _name in ("median", "nanmedian"):
        node=f"{_name.title()}Backward1", vjp={"input": _at_index})
 
 
+    op(f"_{_name}_all(Tensor input)", method=False, node=f"{_name.title()}Backward0",
+       compute=(lambda n: lambda input: getattr(facula, "_" + n)(input.reshape(-1), 0)[0])(_name),
+       vjp={"input": lambda grad, input, result: _middle_back(grad, input, result)})
+
+
+def _middle_back(grad, input, result):
+    same = (input == result) | (facula.isnan(input) & facula.isnan(result))
+    return same * (grad / same.sum())
+
+
 def _pair(name, pair):
     from .._return_types import named_result
 
@@ -61,7 +71,7 @@ def _median(name):
             if input.dtype.is_floating_point:
                 return facula.full((), float("nan"), dtype=input.dtype)
             return facula.full((), facula.iinfo(input.dtype).min, dtype=input.dtype)
-        return kernel(input.reshape(-1), 0)[0]
+        return getattr(facula, f"_{name}_all")(input)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = "The middle element (the lower of two)" + (", NaN left out." if name == "nanmedian" else ".")

@@ -224,12 +224,14 @@ def corrcoef(input):
     return c.clip(-1, 1)
 
 
-@composite("trace")
-def trace(input):
-    """The sum of the diagonal of a matrix."""
+def _trace(input):
     if input.dim() != 2:
         raise RuntimeError("trace: expected a matrix")
     return input.diagonal().sum()
+
+
+op("trace(Tensor input)", compute=_trace, doc="The sum of the diagonal of a matrix.",
+   vjp={"input": lambda grad, input_shape: facula.eye(*input_shape, dtype=grad.dtype, device=grad.device) * grad})
 
 
 @composite("renorm", inplace=True)

@@ -102,7 +102,11 @@ PyObject* node_variable(PyObject* o, void*) {
 PyObject* node_sequence(PyObject* o, PyObject*) { return PyLong_FromUnsignedLongLong(node_of(o)->sequence); }
 PyObject* node_name(PyObject* o, PyObject*) {
   const char* n = strrchr(Py_TYPE(o)->tp_name, '.');
-  return PyUnicode_FromString(n ? n + 1 : Py_TYPE(o)->tp_name);
+  n = n ? n + 1 : Py_TYPE(o)->tp_name;
+  // PyTorch spells these three with their C++ namespace.
+  for (const char* own : {"AccumulateGrad", "NotImplemented", "CopyBackwards"})
+    if (!strcmp(n, own)) return PyUnicode_FromFormat("torch::autograd::%s", n);
+  return PyUnicode_FromString(n);
 }
 template <Py Node::* member>
 PyObject* node_hooks_get(PyObject* o, void*) {

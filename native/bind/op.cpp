@@ -96,6 +96,7 @@ void check_devices(const Overload& op, std::span<const Tensor> operands, Device&
 }
 
 bool overlaps_itself(const Tensor& t) {
+  if (t.numel() == 0) return false;
   for (int d = 0; d < t.dim(); ++d) if (t.size(d) > 1 && t.stride(d) == 0) return true;
   return false;
 }
@@ -172,7 +173,7 @@ PyObject* run_pointwise(const Overload& op, PyObject* const* slots, Variant vari
     if (device.type != out.device().type) out->device = device;
   }
   if (out.numel() && !out.is_meta()) run_formula(*op.formula, all, common, out, op.name);
-  if (modes.grad && op.differentiable && !op.rules.empty() && is_inexact(out.dtype()) && any_requires_grad(op, slots))
+  if (modes.grad && op.differentiable && is_inexact(out.dtype()) && any_requires_grad(op, slots))
     record(op, slots, {out}, in_place);
   return give(out);
 }
@@ -184,7 +185,23 @@ std::vector<Value>& argument_pool(size_t depth) {
   return pools[depth];
 }
 
+// The forward pass in Python, outside of the graph: the operation is one node, as its entry says.
+std::vector<Tensor> run_compute(const Overload& op, PyObject* const* slots) {
+  GradMode off(false);
+  Py result = checked(PyObject_Vectorcall(op.compute, slots, op.params.size(), nullptr));
+  std::vector<Tensor> out;
+  auto take = [&](PyObject* o) {
+    if (o != Py_None && !is_tensor(o)) throw TypeError("internal error: ", op.name, " computed a ", Py_TYPE(o)->tp_name, " where a Tensor belongs; please report this text");
+    out.push_back(o == Py_None ? Tensor() : Tensor(tensor_of(o)));
+  };
+  if (PyTuple_Check(result.get()) || PyList_Check(result.get()))
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(result.get()); ++i) take(PySequence_Fast_GET_ITEM(result.get(), i));
+  else take(result.get());
+  return out;
+}
+
 std::vector<Tensor> run_kernel(const Overload& op, PyObject* const* slots) {
+  if (op.compute) return run_compute(op, slots);
   static thread_local size_t depth = 0;
   struct Depth { Depth() { ++depth; } ~Depth() { --depth; } } scope;
   std::vector<Value> own;
@@ -265,6 +282,8 @@ PyObject* op_call(PyObject* callable, PyObject* const* args, size_t nargsf, PyOb
     OpObject* op = op_of(callable);
     size_t n = size_t(PyVectorcall_NARGS(nargsf));
     PyObject* out = nullptr;
+    PyObject* const* given = args;
+    PyObject* given_names = kwnames;
     // `out=` belongs to every function: it is taken off before matching.
     PyObject* rest[kMaxParams + 8];
     Py names;
@@ -291,6 +310,7 @@ PyObject* op_call(PyObject* callable, PyObject* const* args, size_t nargsf, PyOb
     const Overload* chosen = nullptr;
     for (auto* o : *op->overloads)
       if (bind_arguments(*o, args, n, kwnames, slots, packed, nullptr)) { chosen = o; break; }
+    if (!chosen && op->fallback) return PyObject_Vectorcall(op->fallback, given, nargsf, given_names);
     if (!chosen) {
       for (size_t i = 0; i < n + size_t(kwnames ? PyTuple_GET_SIZE(kwnames) : 0); ++i) {
         // Another library's tensor-like may know what to do.
@@ -383,13 +403,14 @@ PyObject* wrap_results(const Overload& op, std::vector<Tensor>&& out) {
 
 PyObject* call_op(PyObject* op, PyObject* const* args, size_t n) { return op_call(op, args, n, nullptr); }
 
-OpObject* make_op(PyObject* name, Variant variant, std::vector<Overload*>* overloads) {
+OpObject* make_op(PyObject* name, Variant variant, std::vector<Overload*>* overloads, PyObject* fallback) {
   auto* o = PyObject_New(OpObject, &OpType);
   o->call = op_call;
   o->name = Py_NewRef(name);
   o->dict = nullptr;
   o->variant = variant;
   o->overloads = overloads;
+  o->fallback = fallback == Py_None ? nullptr : Py_XNewRef(fallback);
   return o;
 }
 

@@ -36,15 +36,18 @@ struct Overload {
   std::vector<Param> params;
   Kernel kernel = nullptr;
   const Formula* formula = nullptr;
+  PyObject* compute = nullptr;  // in place of a kernel: Python that makes the result of other operations
   PointwiseKind kind = PointwiseKind::promote;
   std::vector<int> operands;   // formula: parameters in the order of the formula
   uint64_t promoting = 0;      // parameters that take part in promotion
   std::vector<Rule> rules;
+  uint64_t edges = 0;          // parameters that some rule gives a gradient (all, where there are no rules)
   uint64_t saved = 0;          // parameters that some rule reads
   bool saves_results = false, view = false, in_place = false, list_result = false, differentiable = true;
   int results = 1;
   PyObject* result_type = nullptr;
   PyTypeObject* node = nullptr;
+  PyTypeObject* number_node = nullptr;  // where an operand is a plain number and PyTorch tells the two apart
   PyObject* python = nullptr;  // the table's entry, for the slow path
 };
 
@@ -57,6 +60,7 @@ struct OpObject {
   PyObject* dict;
   Variant variant;
   std::vector<Overload*>* overloads;
+  PyObject* fallback;  // plain Python for calls that no overload takes; may be null
 };
 extern PyTypeObject OpType;
 

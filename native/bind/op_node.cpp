@@ -231,14 +231,21 @@ void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor
   bool inexact = false;
   for (auto& r : results) inexact = inexact || (r && is_inexact(r.dtype()));
   if (!inexact || !op.node) return;
-  NodeRef node = NodeRef::steal(new_node(op.node));
+  PyTypeObject* type = op.node;
+  if (op.number_node)
+    for (size_t i = 0; i < op.params.size(); ++i)
+      if (op.params[i].type == ParamType::operand && !is_tensor(slots[i])) type = op.number_node;
+  NodeRef node = NodeRef::steal(new_node(type));
   node->apply = apply_rules;
   auto* state = node->state = new OpNodeState{&op, {}, {}, std::vector<int>(op.params.size(), -1)};
   for (size_t i = 0; i < op.params.size(); ++i) {
     PyObject* o = slots[i];
     const Param& p = op.params[i];
+    if (!(op.edges >> i & 1)) continue;
     const bool list = p.type == ParamType::tensors && o != Py_None;
-    if (p.type <= ParamType::operand && is_tensor(o)) {
+    if (p.type == ParamType::operand && !is_tensor(o)) {
+      if (!op.number_node) node->next.emplace_back();  // the number stands in the graph as a tensor does
+    } else if (p.type <= ParamType::operand && is_tensor(o)) {
       state->first_edge[i] = int(node->next.size());
       node->next.push_back(gradient_edge(Tensor(tensor_of(o))));
     } else if (list) {

@@ -5,7 +5,7 @@
 
 namespace facula {
 
-OpObject* make_op(PyObject* name, Variant variant, std::vector<Overload*>* overloads);
+OpObject* make_op(PyObject* name, Variant variant, std::vector<Overload*>* overloads, PyObject* fallback);
 
 namespace {
 
@@ -57,6 +57,8 @@ Overload* make_overload(PyObject* entry) {
       op->operands.push_back(int(PyLong_AsLong(Py(PySequence_GetItem(operands.get(), i)).get())));
     for (Py_ssize_t i = 0; i < PySequence_Size(promoting.get()); ++i)
       op->promoting |= uint64_t(1) << PyLong_AsLong(Py(PySequence_GetItem(promoting.get(), i)).get());
+  } else if (Py compute = attribute(entry, "compute"); compute.get() != Py_None) {
+    op->compute = compute.release();
   } else {
     // Kernel names point into the registry's string literals; found once, here.
     op->kernel = find_kernel(text(kernel.get()));
@@ -77,8 +79,10 @@ Overload* make_overload(PyObject* entry) {
       else if (a == kResult || a == kResults) op->saves_results = true;
     }
     if (fused != Py_None) rule.fused = find_formula(text(fused));
+    for (int input : rule.inputs) op->edges |= uint64_t(1) << input;
     op->rules.push_back(std::move(rule));
   }
+  if (op->rules.empty()) op->edges = ~uint64_t(0);
   op->view = truth(entry, "view");
   op->in_place = truth(entry, "in_place");
   op->list_result = truth(entry, "list_result");
@@ -88,27 +92,29 @@ Overload* make_overload(PyObject* entry) {
   op->result_type = type.get() == Py_None ? nullptr : type.release();
   Py node = attribute(entry, "node");
   if (node.get() != Py_None) op->node = node_type(text(node.get()));
+  Py number_node = attribute(entry, "number_node");
+  if (number_node.get() != Py_None) op->number_node = node_type(text(number_node.get()));
   return op;
 }
 
-// define(name, entries, in_place) -> operation
+// define(name, entries, in_place, fallback) -> operation
 PyObject* define(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
-    PyObject *name, *entries;
+    PyObject *name, *entries, *fallback;
     int in_place;
-    if (!PyArg_ParseTuple(args, "UOp", &name, &entries, &in_place)) return nullptr;
+    if (!PyArg_ParseTuple(args, "UOpO", &name, &entries, &in_place, &fallback)) return nullptr;
     auto* overloads = new std::vector<Overload*>;
     for (Py_ssize_t i = 0; i < PySequence_Size(entries); ++i)
       overloads->push_back(make_overload(Py(PySequence_GetItem(entries, i)).get()));
-    return reinterpret_cast<PyObject*>(make_op(name, in_place ? Variant::in_place : Variant::function, overloads));
+    return reinterpret_cast<PyObject*>(make_op(name, in_place ? Variant::in_place : Variant::function, overloads, fallback));
   });
 }
 
-// variant(operation, name): the in-place form of the same overloads.
+// variant(operation, name, fallback): the in-place form of the same overloads.
 PyObject* variant(PyObject*, PyObject* args) {
-  PyObject *op, *name;
-  if (!PyArg_ParseTuple(args, "O!U", &OpType, &op, &name)) return nullptr;
-  return reinterpret_cast<PyObject*>(make_op(name, Variant::in_place, reinterpret_cast<OpObject*>(op)->overloads));
+  PyObject *op, *name, *fallback;
+  if (!PyArg_ParseTuple(args, "O!UO", &OpType, &op, &name, &fallback)) return nullptr;
+  return reinterpret_cast<PyObject*>(make_op(name, Variant::in_place, reinterpret_cast<OpObject*>(op)->overloads, fallback));
 }
 
 PyMethodDef functions[] = {{"define", define, METH_VARARGS, "Makes an operation of table entries."},

@@ -266,6 +266,14 @@ PyObject* binary(PyObject* a, PyObject* b) {
     Scalar s;
     if (PyFloat_CheckExact(args[i]) || PyLong_Check(args[i]) || (!PySequence_Check(args[i]) && to_scalar(args[i], s))) {
       if (i == 0) {
+        if constexpr (which == Operator::sub || which == Operator::div || which == Operator::pow) {
+          constexpr auto reflected = which == Operator::sub ? Operator::rsub : which == Operator::div ? Operator::rdiv : Operator::rpow;
+          PyObject* swapped[2] = {b, a};
+          return PyObject_Vectorcall(operators[int(reflected)], swapped, 2, nullptr);
+        } else if constexpr (which == Operator::add || which == Operator::mul) {
+          std::swap(args[0], args[1]);
+          break;
+        }
         wrapped = guarded<Py>(Py(), [&] { return Py(give(wrapped_number(args[0]))); });
         if (!wrapped) return nullptr;
         args[0] = wrapped.get();
@@ -447,8 +455,8 @@ int add_tensor_type(PyObject* module) {
   if (PyType_Ready(&TensorType) < 0) return -1;
   static constexpr const char* names[] = {
       "add", "sub", "mul", "div", "floor_divide", "remainder", "pow", "matmul", "bitwise_and", "bitwise_or", "bitwise_xor",
-      "lshift", "rshift", "iadd", "isub", "imul", "idiv", "ifloor_divide", "iremainder", "ipow", "iand", "ior", "ixor",
-      "ilshift", "irshift", "neg", "positive", "abs", "bitwise_not", "lt", "le", "eq", "ne", "gt", "ge"};
+      "lshift", "rshift", "iadd", "isub", "imul", "idiv", "ifloor_divide", "iremainder", "ipow", "ibitwise_and", "ibitwise_or", "ibitwise_xor",
+      "ilshift", "irshift", "neg", "positive", "abs", "bitwise_not", "lt", "le", "eq", "ne", "gt", "ge", "rsub", "rdiv", "rpow"};
   static_assert(std::size(names) == size_t(Operator::count));
   Py table(PyDict_New());
   for (int i = 0; i < int(Operator::count); ++i) PyDict_SetItemString(table.get(), names[i], Py(PyLong_FromLong(i)).get());

@@ -173,6 +173,10 @@ template <class T> inline auto angle(T x) {
   if constexpr (is_complex_v<T>) return std::arg(x);
   else return x != x ? x : x < 0 ? T(3.14159265358979323846) : T(0);
 }
+template <class T> inline T angle_gradient(T grad, T x) {
+  if constexpr (is_complex_v<T>) return x == T(0) ? T(0) : grad * T(-x.imag(), x.real()) / std::norm(x);
+  else return grad * T(0);
+}
 template <class T> inline T neg(T x) { return -x; }
 template <class T> inline T sign(T x) { return T(T(0) < x) - T(x < T(0)); }
 template <class T> inline T sgn(T x) {
@@ -296,5 +300,18 @@ template <class T> inline std::complex<T> expm1(std::complex<T> x) {
   return {std::expm1(x.real()) * std::cos(x.imag()) - 2 * s * s, std::exp(x.real()) * std::sin(x.imag())};
 }
 template <class T> inline std::complex<T> log1p(std::complex<T> x) { return std::log(T(1) + x); }
+
+// log(exp(a) + exp(b)) from the larger of the two, so that nothing overflows.
+template <class T> inline T logaddexp(T a, T b) {
+  if constexpr (is_complex_v<T>) {
+    if (a == b) return a + T(std::log(real(T(2))));
+    const bool first = a.real() >= b.real() || a != a;
+    const T high = first ? a : b, low = first ? b : a;
+    return std::isinf(high.real()) ? high : high + log1p(std::exp(low - high));
+  } else {
+    const T high = a > b || a != a ? a : b, low = a > b || a != a ? b : a;
+    return high == low && std::isinf(high) ? high : high + log1p(exp(low - high));
+  }
+}
 
 }  // namespace facula::m

@@ -126,12 +126,13 @@ def broadcast_shapes(*shapes):
     """The shape that all the given shapes broadcast to."""
     shapes = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
     out = [1] * max((len(s) for s in shapes), default=0)
-    for s in shapes:
+    for k, s in enumerate(shapes):
         for i, n in enumerate(reversed(s), 1):
             if n < 0:
                 raise RuntimeError(f"Trying to create tensor with negative dimension ({n}): ({n})")
             if n != 1 and out[-i] not in (1, n):
-                raise RuntimeError(f"Shape mismatch: objects cannot be broadcast to a single shape: {shapes}")
+                raise RuntimeError(f"Attempting to broadcast a dimension of length {n} at -{i}! Mismatching argument at index {k} "
+                                   f"had {s}; but expected shape should be broadcastable to {out}")
             out[-i] = n if n != 1 else out[-i]
     return core.Size(out)
 

@@ -7,20 +7,30 @@ REAL = "fd"
 FLOATING = "fdcz"
 ORDERED = "fdi"
 
+_WHOLE_ALPHA = ("float number", "For integral input tensors, argument alpha must not be a floating point number.")
+_NO_BOOLS = (("two bools", "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead."),
+             ("any bool", "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
+                          "use the `~` or `logical_not()` operator instead."))
+
+
+def _no_bool(kernel):
+    return (("bool", kernel),)
+
+
 # ---------------------------------------------------------------- arithmetic
 # Without alpha there is one operand less to feed: the common call has an overload of its own.
 pointwise("add(Tensor input, Tensor|Scalar other)", lambda input, other: input + other, inplace=True,
           vjp={"input": lambda grad: grad, "other": lambda grad: grad})
 pointwise("add(Tensor input, Tensor|Scalar other, *, Scalar alpha)",
-          lambda input, other, alpha: input + alpha * other, inplace=True,
+          lambda input, other, alpha: input + alpha * other, refuses=(_WHOLE_ALPHA,), inplace=True,
           vjp={"input": lambda grad: grad, "other": lambda grad, alpha: grad * f.conj(alpha)})
-pointwise("sub(Tensor input, Tensor|Scalar other)", lambda input, other: input - other, inplace=True, aliases=("subtract",),
+pointwise("sub(Tensor input, Tensor|Scalar other)", lambda input, other: input - other, refuses=_NO_BOOLS, inplace=True, aliases=("subtract",),
           vjp={"input": lambda grad: grad, "other": lambda grad: -grad})
 pointwise("sub(Tensor input, Tensor|Scalar other, *, Scalar alpha)",
-          lambda input, other, alpha: input - alpha * other, inplace=True, aliases=("subtract",),
+          lambda input, other, alpha: input - alpha * other, refuses=(*_NO_BOOLS, _WHOLE_ALPHA), inplace=True, aliases=("subtract",),
           vjp={"input": lambda grad: grad, "other": lambda grad, alpha: -grad * f.conj(alpha)})
 pointwise("rsub(Tensor input, Tensor|Scalar other, *, Scalar alpha=1)",
-          lambda input, other, alpha: other - alpha * input, node=("RsubBackward1", "RsubBackward0"),
+          lambda input, other, alpha: other - alpha * input, refuses=(*_NO_BOOLS, _WHOLE_ALPHA), node=("RsubBackward1", "RsubBackward0"),
           vjp={"input": lambda grad, alpha: -grad * f.conj(alpha), "other": lambda grad: grad})
 pointwise("mul(Tensor input, Tensor|Scalar other)", lambda input, other: input * other, inplace=True, aliases=("multiply",),
           vjp={"input": lambda grad, other: grad * f.conj(other), "other": lambda grad, input: grad * f.conj(input)})
@@ -33,16 +43,18 @@ for _name, _formula in (("trunc", lambda input, other: f.trunc_divide(input, oth
     pointwise(f"_div_{_name}(Tensor input, Tensor|Scalar other)", _formula, types=ORDERED, inplace=True, node="DivBackward2",
               vjp_types=REAL, vjp={"input": lambda grad: grad * 0, "other": lambda grad: grad * 0})
 pointwise("floor_divide(Tensor input, Tensor|Scalar other)", lambda input, other: f.floor_divide(input, other),
-          types=ORDERED, inplace=True)
+          types=ORDERED, refuses=_no_bool("div_floor_cpu"), inplace=True)
 pointwise("remainder(Tensor input, Tensor|Scalar other)", lambda input, other: f.remainder(input, other), types=ORDERED,
-          inplace=True, vjp_types=REAL, node=("RemainderBackward0", "RemainderBackward1"),
+          refuses=_no_bool("remainder_cpu"), inplace=True, vjp_types=REAL, node=("RemainderBackward0", "RemainderBackward1"),
           vjp={"input": lambda grad: grad, "other": lambda grad, input, other: -grad * f.floor(input / other)})
 pointwise("fmod(Tensor input, Tensor|Scalar other)", lambda input, other: f.fmod(input, other), types=ORDERED,
-          inplace=True, vjp_types=REAL, node=("FmodBackward0", "FmodBackward1"),
+          refuses=_no_bool("fmod_cpu"), inplace=True, vjp_types=REAL, node=("FmodBackward0", "FmodBackward1"),
           vjp={"input": lambda grad: grad, "other": lambda grad, input, other: -grad * f.trunc(input / other)})
-pointwise("neg(Tensor input)", lambda input: -input, inplace=True, aliases=("negative",), vjp={"input": lambda grad: -grad})
-pointwise("positive(Tensor input)", lambda input: input + 0, vjp={"input": lambda grad: grad})
-pointwise("abs(Tensor input)", lambda input: abs(input), dtype="real", inplace=True, aliases=("absolute",),
+pointwise("neg(Tensor input)", lambda input: -input, refuses=_no_bool("Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, "
+          "use the `~` or `logical_not()` operator instead."), inplace=True, aliases=("negative",), vjp={"input": lambda grad: -grad})
+pointwise("positive(Tensor input)", lambda input: input + 0, refuses=_no_bool("The `+` operator, on a bool tensor is not supported."),
+          vjp={"input": lambda grad: grad})
+pointwise("abs(Tensor input)", lambda input: abs(input), dtype="real", refuses=_no_bool("abs_cpu"), inplace=True, aliases=("absolute",),
           vjp={"input": lambda grad, input: grad * f.sgn(input)})
 pointwise("sign(Tensor input)", lambda input: f.sign(input), types=ORDERED, inplace=True, vjp_types=REAL,
           vjp={"input": lambda grad: grad * 0})
@@ -50,25 +62,27 @@ pointwise("sgn(Tensor input)", lambda input: f.sgn(input), inplace=True, vjp_typ
           vjp={"input": lambda grad: grad * 0})
 pointwise("reciprocal(Tensor input)", lambda input: 1.0 / input, dtype="floating", types=FLOATING, inplace=True,
           vjp={"input": lambda grad, result: -grad * f.conj(result * result)})
-pointwise("pow(Tensor input, Tensor|Scalar exponent)", lambda input, exponent: f.pow(input, exponent), inplace=True,
+pointwise("pow(Tensor input, Tensor|Scalar exponent)", lambda input, exponent: f.pow(input, exponent), refuses=(("bool", "pow"), ("negative number", "Integers to negative integer powers are not allowed.")), inplace=True,
           vjp_types=FLOATING, node=("PowBackward0", "PowBackward1"),
           vjp={"input": lambda grad, input, exponent: f.where(exponent == 0, grad * 0, grad * f.conj(exponent * f.pow(input, exponent - 1))),
                "exponent": lambda grad, input, result: f.where(input == 0, grad * 0, grad * f.conj(result * f.log(input)))})
 pointwise("pow(Scalar input, Tensor exponent)", lambda input, exponent: f.pow(input, exponent), promote=("input", "exponent"),
           vjp_types=FLOATING, node="PowBackward2",
           vjp={"exponent": lambda grad, input, result: f.where(input == 0, grad * 0, grad * f.conj(result * f.log(input)))})
-pointwise("square(Tensor input)", lambda input: input * input, inplace=True, node="PowBackward0",
+pointwise("square(Tensor input)", lambda input: input * input, dtype="number", inplace=True, node="PowBackward0",
           vjp={"input": lambda grad, input: grad * f.conj(input) * 2})
 pointwise("addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1)",
-          lambda input, tensor1, tensor2, value: input + value * tensor1 * tensor2, inplace=True,
+          lambda input, tensor1, tensor2, value: input + value * tensor1 * tensor2, refuses=_no_bool("addcmul_cpu_out"), inplace=True,
           vjp={"input": lambda grad: grad, "tensor1": lambda grad, tensor2, value: grad * f.conj(tensor2 * value),
                "tensor2": lambda grad, tensor1, value: grad * f.conj(tensor1 * value)})
 pointwise("addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1)",
-          lambda input, tensor1, tensor2, value: input + value * tensor1 / tensor2, dtype="floating", types=FLOATING, inplace=True,
+          lambda input, tensor1, tensor2, value: input + value * tensor1 / tensor2, dtype="floating", types=FLOATING, refuses=(("integral", "Integer division with addcdiv is no longer supported: use input + value * torch.trunc(tensor1 / tensor2) for whole "
+          "quotients, or floating operands for a true division."),),
+          inplace=True,
           vjp={"input": lambda grad: grad, "tensor1": lambda grad, tensor2, value: grad * f.conj(value / tensor2),
                "tensor2": lambda grad, tensor1, tensor2, value: -grad * f.conj(value * tensor1 / (tensor2 * tensor2))})
 pointwise("lerp(Tensor input, Tensor end, Tensor|Scalar weight)", lambda input, end, weight: input + weight * (end - input),
-          types=FLOATING, inplace=True, node=("LerpBackward0", "LerpBackward1"),
+          promote=("input", "end"), types=FLOATING, refuses=(("integral", "lerp_kernel_scalar"),), inplace=True, node=("LerpBackward0", "LerpBackward1"),
           vjp={"input": lambda grad, weight: grad * (1 - f.conj(weight)), "end": lambda grad, weight: grad * f.conj(weight),
                "weight": lambda grad, input, end: grad * f.conj(end - input)})
 
@@ -93,8 +107,8 @@ pointwise("bitwise_left_shift(Tensor input, Tensor|Scalar other)", lambda input,
           types="i", inplace=True, aliases=("__lshift__",))
 pointwise("bitwise_right_shift(Tensor input, Tensor|Scalar other)", lambda input, other: f.rshift(input, other), dtype="integral",
           types="i", inplace=True, aliases=("__rshift__",))
-pointwise("gcd(Tensor input, Tensor other)", lambda input, other: f.gcd(input, other), dtype="integral", types="i", inplace=True)
-pointwise("lcm(Tensor input, Tensor other)", lambda input, other: f.lcm(input, other), dtype="integral", types="i", inplace=True)
+pointwise("gcd(Tensor input, Tensor other)", lambda input, other: f.gcd(input, other), dtype="integral", types="i", refuses=_no_bool("gcd_cpu"), inplace=True)
+pointwise("lcm(Tensor input, Tensor other)", lambda input, other: f.lcm(input, other), dtype="integral", types="i", refuses=_no_bool("lcm_cpu"), inplace=True)
 
 # ---------------------------------------------------------------- choosing
 pointwise("_where(Tensor condition, Tensor|Scalar input, Tensor|Scalar other)", lambda condition, input, other: f.where(condition, input, other),
@@ -142,12 +156,12 @@ pointwise("clamp(Tensor input, any? min=None, *, Tensor|Scalar max)", lambda inp
 # ---------------------------------------------------------------- rounding
 for _name in ("floor", "ceil", "trunc"):
     pointwise(f"{_name}(Tensor input)", (lambda n: lambda input: getattr(f, n)(input))(_name), types=ORDERED, vjp_types=REAL,
-              inplace=True, aliases=("fix",) if _name == "trunc" else (), vjp={"input": lambda grad: grad * 0})
-pointwise("round(Tensor input)", lambda input: f.round(input), types=ORDERED, vjp_types=REAL, inplace=True, node="RoundBackward0", vjp={"input": lambda grad: grad * 0})
+              refuses=_no_bool(f"{_name}_vml_cpu"), inplace=True, aliases=("fix",) if _name == "trunc" else (), vjp={"input": lambda grad: grad * 0})
+pointwise("round(Tensor input)", lambda input: f.round(input), types=ORDERED, vjp_types=REAL, refuses=_no_bool("round_vml_cpu"), inplace=True, node="RoundBackward0", vjp={"input": lambda grad: grad * 0})
 pointwise("_round_decimals(Tensor input, Scalar scale, Scalar fine)",
           lambda input, scale, fine: f.where(fine != 0, f.round(input * scale) / scale, f.round(input / scale) * scale),
           types=REAL, inplace=True, node="RoundBackward1", vjp={"input": lambda grad: grad * 0})
-pointwise("frac(Tensor input)", lambda input: input - f.trunc(input), types=REAL, inplace=True, vjp={"input": lambda grad: grad})
+pointwise("frac(Tensor input)", lambda input: input - f.trunc(input), types=REAL, refuses=_no_bool("frac_cpu"), inplace=True, vjp={"input": lambda grad: grad})
 
 # ---------------------------------------------------------------- elementary functions
 _LN2, _LN10, _INF = 0.6931471805599453, 2.302585092994046, float("inf")
@@ -203,7 +217,7 @@ pointwise("_conj_physical(Tensor input)", lambda input: f.conj(input), node="Con
 
 # ---------------------------------------------------------------- activations
 pointwise("relu(Tensor input)", lambda input: f.where(input > 0, input, f.where(input != input, input, 0)), types=ORDERED,
-          inplace=True, vjp_types=REAL, vjp={"input": lambda grad, result: f.where(result > 0, grad, grad * 0)})
+          refuses=_no_bool("Boolean inputs not supported for relu"), inplace=True, vjp_types=REAL, vjp={"input": lambda grad, result: f.where(result > 0, grad, grad * 0)})
 pointwise("nn.functional._silu(Tensor input)", lambda input: input * f.sigmoid(input), types=FLOATING, vjp_types=REAL, node="SiluBackward0",
           vjp={"input": lambda grad, input: grad * f.sigmoid(input) * (1 + input * (1 - f.sigmoid(input)))})
 pointwise("nn.functional._gelu_erf(Tensor input)", lambda input: input * 0.5 * (1.0 + f.erf(input * 0.7071067811865476)), types=REAL, node="GeluBackward0",
@@ -222,9 +236,11 @@ for _name, _node, _factor in (("deg2rad", "Deg2RadBackward0", 0.0174532925199432
               node=_node,
               vjp={"input": (lambda c: lambda grad: grad * c)(_factor)})
 pointwise("logaddexp(Tensor input, Tensor other)", lambda input, other: f.logaddexp(input, other), types=FLOATING,
+          refuses=(("integral", "logaddexp_cpu"),),
           vjp={"input": lambda grad, input, result: grad * f.conj(f.exp(input - result)),
                "other": lambda grad, other, result: grad * f.conj(f.exp(other - result))})
 pointwise("logaddexp2(Tensor input, Tensor other)", lambda input, other: f.logaddexp(input * _LN2, other * _LN2) / _LN2, types=FLOATING,
+          refuses=(("integral", "logaddexp2_cpu"),),
           vjp={"input": lambda grad, input, result: grad * f.conj(f.exp2(input - result)),
                "other": lambda grad, other, result: grad * f.conj(f.exp2(other - result))})
 pointwise("_ldexp(Tensor input, Tensor other)", lambda input, other: input * f.exp2(other), dtype="floating", types=FLOATING, inplace=True,

@@ -200,8 +200,7 @@ def _logsumexp(input, dim, keepdim):
 
 def _logsumexp_gradient(grad, input, result, dim, keepdim):
     grad, result = unreduce(grad, input, dim, keepdim), unreduce(result, input, dim, keepdim)
-    finite = facula.where(facula.isinf(result), facula.zeros_like(result), result) if not result.is_complex() else result
-    return grad * (input - finite).exp().conj()
+    return grad * (input - result).exp().conj()
 
 
 op("logsumexp(Tensor input, int[1] dim, bool keepdim=False)", compute=_logsumexp, vjp={"input": _logsumexp_gradient},

@@ -178,9 +178,9 @@ bool to_scalar(PyObject* o, Scalar& s) {
     s = {Scalar::integer, PyLong_AsLongLongAndOverflow(o, &overflow), 0};
     if (overflow > 0) {
       const unsigned long long u = PyLong_AsUnsignedLongLong(o);
-      if (PyErr_Occurred()) { PyErr_Clear(); throw RuntimeError("Overflow when unpacking long long"); }
+      if (PyErr_Occurred()) { PyErr_Clear(); throw ValueError("Overflow when unpacking long long"); }
       s.i = int64_t(u);
-    } else if (overflow) throw RuntimeError("Overflow when unpacking long long");
+    } else if (overflow) throw ValueError("Overflow when unpacking long long");
     return true;
   }
   if (PyComplex_Check(o)) { s = {Scalar::complex, 0, c128(PyComplex_RealAsDouble(o), PyComplex_ImagAsDouble(o))}; return true; }

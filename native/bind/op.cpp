@@ -1,6 +1,8 @@
 // The one door: every call of an operation passes `op_call`.
 #include "bind/op.h"
 
+#include <algorithm>
+
 #include "bind/parse.h"
 
 namespace facula {
@@ -65,6 +67,7 @@ Types pointwise_types(const Overload& op, DType common) {
       if (!is_inexact(common)) common = default_dtype();
       return {common, common};
     case PointwiseKind::boolean: return {common, DType::bool_};
+    case PointwiseKind::number: if (common == DType::bool_) common = DType::int64; return {common, common};
     case PointwiseKind::real: return {common, to_real(common)};
     case PointwiseKind::floating_real:
       if (!is_inexact(common)) common = default_dtype();
@@ -73,6 +76,33 @@ Types pointwise_types(const Overload& op, DType common) {
       if (is_inexact(common)) not_implemented_for(op.name, common);
       return {common, common};
     default: return {common, common};
+  }
+}
+
+// `common` is the operands' dtype before integers become floating.
+bool reached(Limit::Kind kind, const Overload& op, PyObject* const* slots, std::span<const Tensor> operands, DType common) {
+  const auto bools = std::count_if(operands.begin(), operands.end(), [](auto& t) { return t.dtype() == DType::bool_; });
+  const bool integers = !is_inexact(common);
+  auto number = [&](auto test) {
+    for (int i : op.operands) if (Scalar s; !is_tensor(slots[i]) && to_scalar(slots[i], s) && test(s)) return true;
+    return false;
+  };
+  switch (kind) {
+    case Limit::bool_result: return common == DType::bool_;
+    case Limit::any_bool: return bools > 0;
+    case Limit::two_bools: return bools > 1;
+    case Limit::integral: return integers;
+    case Limit::float_number: return integers && number([](const Scalar& s) { return s.kind != Scalar::integer && s.kind != Scalar::boolean; });
+    case Limit::negative_number: return integers && number([](const Scalar& s) { return s.kind == Scalar::integer && s.i < 0; });
+  }
+  return false;
+}
+
+void check_limits(const Overload& op, PyObject* const* slots, std::span<const Tensor> operands, DType common) {
+  for (auto& limit : op.limits) {
+    if (!reached(limit.kind, op, slots, operands, common)) continue;
+    if (limit.text.find(' ') == std::string::npos) not_implemented_for(limit.text, common);
+    throw RuntimeError(limit.text);
   }
 }
 
@@ -130,7 +160,9 @@ PyObject* run_pointwise(const Overload& op, PyObject* const* slots, Variant vari
     if (op.promoting >> op.operands[i] & 1) taking_part |= uint64_t(1) << i;
   }
   std::span<const Tensor> all(operands, n);
-  const auto [common, result_type] = pointwise_types(op, common_of(all, taking_part));
+  const DType given = common_of(all, taking_part);
+  if (!op.limits.empty()) check_limits(op, slots, all, given);
+  const auto [common, result_type] = pointwise_types(op, given);
   const Dims* sizes = &operands[0].sizes();
   Dims broadcast;
   for (size_t i = 1; i < n; ++i)

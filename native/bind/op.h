@@ -31,6 +31,12 @@ struct Rule {
   const Formula* fused;        // the same rule as one kernel, where it is a formula
 };
 
+// What an elementwise operation refuses, as its entry in the table says.
+struct Limit {
+  enum Kind : uint8_t { bool_result, any_bool, two_bools, integral, float_number, negative_number } kind;
+  std::string text;            // one word: the kernel that "is not implemented"; else a RuntimeError's text
+};
+
 struct Overload {
   std::string name;            // public, for messages
   std::vector<Param> params;
@@ -41,6 +47,7 @@ struct Overload {
   std::vector<int> operands;   // formula: parameters in the order of the formula
   uint64_t promoting = 0;      // parameters that take part in promotion
   std::vector<Rule> rules;
+  std::vector<Limit> limits;
   uint64_t edges = 0;          // parameters that some rule gives a gradient (all, where there are no rules)
   uint64_t saved = 0;          // parameters that some rule reads
   bool saves_results = false, view = false, in_place = false, list_result = false, differentiable = true;

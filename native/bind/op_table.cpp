@@ -25,10 +25,18 @@ ParamType param_type(const std::string& t) {
 
 PointwiseKind kind_of(const std::string& s) {
   static constexpr std::pair<const char*, PointwiseKind> table[] = {
-      {"promote", PointwiseKind::promote}, {"floating", PointwiseKind::floating}, {"boolean", PointwiseKind::boolean},
+      {"promote", PointwiseKind::promote}, {"number", PointwiseKind::number}, {"floating", PointwiseKind::floating}, {"boolean", PointwiseKind::boolean},
       {"real", PointwiseKind::real}, {"floating_real", PointwiseKind::floating_real}, {"integral", PointwiseKind::integral}};
   for (auto& [n, k] : table) if (s == n) return k;
   throw ValueError("unknown dtype rule '", s, "' in the table of operations");
+}
+
+Limit::Kind limit_kind(const std::string& s) {
+  static constexpr std::pair<const char*, Limit::Kind> table[] = {
+      {"bool", Limit::bool_result}, {"any bool", Limit::any_bool}, {"two bools", Limit::two_bools}, {"integral", Limit::integral},
+      {"float number", Limit::float_number}, {"negative number", Limit::negative_number}};
+  for (auto& [n, k] : table) if (s == n) return k;
+  throw ValueError("unknown limit '", s, "' in the table of operations");
 }
 
 // entry: facula.ops._table.Entry
@@ -52,6 +60,13 @@ Overload* make_overload(PyObject* entry) {
     op->formula = find_formula(text(kernel.get()));
     if (!op->formula) throw RuntimeError("no formula named ", text(kernel.get()), " was compiled; rebuild the core");
     op->kind = kind_of(text(attribute(entry, "dtype").get()));
+    Py limits = attribute(entry, "limits");
+    for (Py_ssize_t i = 0; i < PySequence_Size(limits.get()); ++i) {
+      Py pair = checked(PySequence_GetItem(limits.get(), i));
+      PyObject *kind, *message;
+      if (!PyArg_ParseTuple(pair.get(), "UU", &kind, &message)) throw PythonError();
+      op->limits.push_back({limit_kind(text(kind)), text(message)});
+    }
     Py operands = attribute(entry, "operands"), promoting = attribute(entry, "promoting");
     for (Py_ssize_t i = 0; i < PySequence_Size(operands.get()); ++i)
       op->operands.push_back(int(PyLong_AsLong(Py(PySequence_GetItem(operands.get(), i)).get())));

@@ -323,7 +323,7 @@ int truth(PyObject* o) {
 }
 PyObject* as_number(PyObject* o, PyObject* (*convert)(PyObject*)) {
   return guarded([&]() -> PyObject* {
-    if (tensor_of(o)->numel != 1) throw RuntimeError("a Tensor with ", tensor_of(o)->numel, " elements cannot be converted to Scalar");
+    if (tensor_of(o)->numel != 1) throw ValueError("only one element tensors can be converted to Python scalars");
     Py v = checked(PyObject_CallMethod(o, "item", nullptr));
     return convert(v.get());
   });

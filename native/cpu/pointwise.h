@@ -9,6 +9,7 @@ namespace facula {
 // How the result's dtype follows from the operands' common dtype.
 enum class PointwiseKind : uint8_t {
   promote,        // the common dtype
+  number,         // bool becomes int64
   floating,       // integers become the default dtype
   boolean,        // computed in the common dtype, bool result
   real,           // complex gives real

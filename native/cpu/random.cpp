@@ -276,7 +276,7 @@ void cauchy(Call& c) {
 // _randperm(n, dtype, generator): Fisher and Yates, one 32-bit draw per element (64 bits for huge n)
 void randperm(Call& c) {
   const int64_t n = c.integer(0);
-  if (n < 0) throw RuntimeError("n must be non-negative, got ", n);
+  if (n < 0) throw RuntimeError("Trying to create tensor with negative dimension ", n, ": [", n, "]");
   Tensor out = empty({n}, DType::int64);
   Generator& g = generator_of(c, 2);
   int64_t* p = out.data<int64_t>();

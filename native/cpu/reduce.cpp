@@ -13,6 +13,7 @@ namespace facula {
 
 Reduction plan_reduction(const Tensor& x, DType compute, bool has_dims, const Dims& dims, bool keepdim) {
   const int n = x.dim();
+  if (n > 64) throw RuntimeError("only tensors with up to 64 dims are supported");
   std::vector<bool> gone(size_t(std::max(n, 1)), !has_dims || dims.empty());
   for (auto d : dims) {
     const auto w = size_t(wrap_dim(d, n));
@@ -265,6 +266,7 @@ void with_index(Call& c) {
 }
 template <bool kMax>
 void only_index(Call& c) {
+  if (c.tensor(0).dtype() == DType::bool_) throw RuntimeError(kMax ? "argmax" : "argmin", "(): does not support bool input");
   Tensor v, i;
   extreme_index<kMax>(c, v, i);
   c.out.push_back(i);

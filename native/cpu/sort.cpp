@@ -144,6 +144,7 @@ void kthvalue(Call& c) {
 // median(input, dim, keepdim): the lower one of two in the middle.
 template <bool kSkipNaN>
 void median(Call& c) {
+  if (c.tensor(0).dtype() == DType::bool_) not_implemented_for("median_cpu", DType::bool_);
   const Plan p = plan(c, c.tensor(0), c.integer(1));
   select(c, p, c.flag(2), [&](auto* row, auto* items, auto*) {
     int64_t n = p.n;

@@ -25,24 +25,41 @@ inline auto where(C c, A a, B b) {
   else return c != C(0) ? R(a) : R(b);
 }
 
-// exp: x = k ln2 + r, |r| <= ln2/2, Cody-Waite reduction, minimax polynomial of degree 6.
+// a * b + c, fused where the processor fuses.
+inline float mad(float a, float b, float c) {
+#ifdef __FMA__
+  return __builtin_fmaf(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+// Horner's scheme, highest coefficient first.
+inline float horner(float, float c) { return c; }
+template <class... Rest>
+inline float horner(float x, float a, float b, Rest... rest) { return horner(x, mad(a, x, b), rest...); }
+
+// 2^n * y, with 2^n in two factors, so that subnormal results and 2^128 come out right.
+inline float scale2(float y, int32_t n) {
+  const int32_t half = n >> 1;
+  return y * bits_float(uint32_t(half + 127) << 23) * bits_float(uint32_t(n - half + 127) << 23);
+}
+inline constexpr float kRound = 12582912.0f;  // adding it rounds to an integer, which then stands in the low bits
+
+// exp(r) - 1 for |r| <= ln2 / 2.
+inline float small_expm1(float r) {
+  return mad(r * r, horner(r, 1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f), r);
+}
+// exp: x = k ln2 + r, |r| <= ln2 / 2. Beyond the limits the scaling gives infinity or zero by itself; NaN stays.
 inline float exp(float x) {
-  const float lo = x < -104.0f ? -104.0f : x, c = lo > 89.0f ? 89.0f : lo;
-  const float shifted = c * 1.44269504088896341f + 12582912.0f;  // rounds to an integer in the low bits
-  const float k = shifted - 12582912.0f;
-  const float r = (c - k * 0.693359375f) - k * -2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  // 2^k in two factors, so that subnormal results and 2^128 come out right.
-  const int32_t n = int32_t(k), half = n >> 1;
-  const float s1 = bits_float(uint32_t(half + 127) << 23), s2 = bits_float(uint32_t(n - half + 127) << 23);
-  const float y = p * s1 * s2;
-  return x != x ? x : x > 88.7228394f ? inf<float> : x < -103.972084f ? 0.0f : y;
+  const float lo = -104.0f > x ? -104.0f : x, c = 89.0f < lo ? 89.0f : lo;
+  const float shifted = mad(c, 1.44269504088896341f, kRound), k = shifted - kRound;
+  const float r = mad(k, 2.12194440e-4f, mad(k, -0.693359375f, c));
+  return scale2(1.0f + small_expm1(r), int32_t(float_bits(shifted) - float_bits(kRound)));
+}
+inline float exp2(float x) {
+  const float lo = -151.0f > x ? -151.0f : x, c = 129.0f < lo ? 129.0f : lo;
+  const float shifted = c + kRound, r = (c - (shifted - kRound)) * 0.693147180559945309f;
+  return scale2(1.0f + small_expm1(r), int32_t(float_bits(shifted) - float_bits(kRound)));
 }
 inline double exp(double x) {
   const double lo = x < -746.0 ? -746.0 : x, c = lo > 710.0 ? 710.0 : lo;
@@ -59,30 +76,40 @@ inline double exp(double x) {
   return x != x ? x : x > 709.782712893384 ? inf<double> : x < -745.13321910194122 ? 0.0 : y;
 }
 
-// log: x = 2^e m with m in [sqrt(1/2), sqrt(2)); Cephes' minimax polynomial in m - 1.
-inline float log(float x) {
+// log: x = 2^e (1 + m) with 1 + m in [sqrt(1/2), sqrt(2)); Cephes' minimax polynomial in m.
+struct LogParts { float e, m, tail; };  // log(1 + m) = m + tail
+inline LogParts log_parts(float x) {
   const bool tiny = x < 1.17549435e-38f;
-  const float scaled = tiny ? x * 8388608.0f : x;
-  uint32_t u = float_bits(scaled);
-  int32_t e = int32_t(u >> 23) - 126 - (tiny ? 23 : 0);
-  float m = bits_float((u & 0x7fffff) | 0x3f000000);
+  const uint32_t u = float_bits(tiny ? x * 8388608.0f : x);
+  const float m = bits_float((u & 0x7fffff) | 0x3f000000);
   const bool low = m < 0.707106781186547524f;
-  e -= low;
-  m = (low ? m + m : m) - 1.0f;
-  const float z = m * m;
-  float p = 7.0376836292e-2f;
-  p = p * m - 1.1514610310e-1f;
-  p = p * m + 1.1676998740e-1f;
-  p = p * m - 1.2420140846e-1f;
-  p = p * m + 1.4249322787e-1f;
-  p = p * m - 1.6668057665e-1f;
-  p = p * m + 2.0000714765e-1f;
-  p = p * m - 2.4999993993e-1f;
-  p = p * m + 3.3333331174e-1f;
-  float y = p * m * z + float(e) * -2.12194440e-4f - 0.5f * z;
-  y = m + y + float(e) * 0.693359375f;
+  const float f = (low ? m + m : m) - 1.0f, z = f * f;
+  const float p = horner(f, 7.0376836292e-2f, -1.1514610310e-1f, 1.1676998740e-1f, -1.2420140846e-1f, 1.4249322787e-1f,
+                         -1.6668057665e-1f, 2.0000714765e-1f, -2.4999993993e-1f, 3.3333331174e-1f);
+  return {float(int32_t(u >> 23) - (tiny ? 149 : 126) - int32_t(low)), f, mad(p * f, z, -0.5f * z)};
+}
+inline float log_ends(float x, float y) {
   y = x == inf<float> ? x : y;
   return x > 0 ? y : x == 0 ? -inf<float> : nan<float>;
+}
+inline float log(float x) {
+  const auto [e, m, tail] = log_parts(x);
+  return log_ends(x, mad(e, 0.693359375f, m + mad(e, -2.12194440e-4f, tail)));
+}
+// The integer part is exact, so powers of two are.
+inline float log2(float x) {
+  const auto [e, m, tail] = log_parts(x);
+  return log_ends(x, e + mad(m, 1.44269504088896341f, tail * 1.44269504088896341f));
+}
+inline float log10(float x) {
+  const auto [e, m, tail] = log_parts(x);
+  return log_ends(x, mad(e, 0.30102539062f, mad(m, 0.43429448190325182765f, mad(tail, 0.43429448190325182765f, e * 4.6050389811952137e-6f))));
+}
+// What rounding of 1 + x loses is put back at first order.
+inline float log1p(float x) {
+  const float u = 1.0f + x, lost = x - (u - 1.0f);
+  const float y = log(u) + lost / u;
+  return x == inf<float> ? x : std::fabs(x) < 1e-4f ? x - 0.5f * x * x : y;
 }
 
 inline double log(double x) { return std::log(x); }
@@ -92,59 +119,39 @@ inline double log(double x) { return std::log(x); }
   inline double name(double x) { return std::name(x); }
 // Rare enough that the C library serves.
 FACULA_LIBM1(sin) FACULA_LIBM1(cos) FACULA_LIBM1(tan) FACULA_LIBM1(asin) FACULA_LIBM1(acos) FACULA_LIBM1(atan)
-FACULA_LIBM1(sinh) FACULA_LIBM1(cosh) FACULA_LIBM1(asinh) FACULA_LIBM1(acosh) FACULA_LIBM1(atanh) FACULA_LIBM1(log1p)
-FACULA_LIBM1(log2) FACULA_LIBM1(log10) FACULA_LIBM1(exp2) FACULA_LIBM1(erfc)
+FACULA_LIBM1(sinh) FACULA_LIBM1(cosh) FACULA_LIBM1(asinh) FACULA_LIBM1(acosh) FACULA_LIBM1(atanh) FACULA_LIBM1(erfc)
 FACULA_LIBM1(lgamma) FACULA_LIBM1(sqrt)
 #undef FACULA_LIBM1
-inline double expm1(double x) { return std::expm1(x); }
-inline double tanh(double x) { return std::tanh(x); }
-inline double erf(double x) { return std::erf(x); }
+#define FACULA_LIBM_DOUBLE(name) inline double name(double x) { return std::name(x); }
+FACULA_LIBM_DOUBLE(expm1) FACULA_LIBM_DOUBLE(tanh) FACULA_LIBM_DOUBLE(erf) FACULA_LIBM_DOUBLE(log1p) FACULA_LIBM_DOUBLE(log2)
+FACULA_LIBM_DOUBLE(log10) FACULA_LIBM_DOUBLE(exp2)
+#undef FACULA_LIBM_DOUBLE
 
-// expm1 by exp loses digits near 0: there a Taylor polynomial takes over.
+// exp(x) - 1 = 2^k (exp(r) - 1) + (2^k - 1), at half the scale so that 2^128 can be reached.
 inline float expm1(float x) {
-  const float t = x * (1.0f + x * (0.5f + x * (1.6666667e-1f + x * (4.1666668e-2f + x * (8.3333338e-3f + x * 1.3888889e-3f)))));
-  const float e = exp(x) - 1.0f;
-  return std::fabs(x) < 0.3f ? t : e;
+  const float lo = -18.0f > x ? -18.0f : x, c = 89.0f < lo ? 89.0f : lo;
+  const float shifted = mad(c, 1.44269504088896341f, kRound), k = shifted - kRound;
+  const float r = mad(k, 2.12194440e-4f, mad(k, -0.693359375f, c)), p = small_expm1(r);
+  const float half = bits_float((float_bits(shifted) - float_bits(kRound) + 126) << 23);
+  return k == 0.0f ? p : 2.0f * mad(half, p, half - 0.5f);
 }
-// tanh: odd rational polynomial (degree 13 over 6) on |x| < 9; beyond it is 1.
+// tanh: an odd minimax polynomial near 0, beyond it (exp(2x) - 1) / (exp(2x) + 1).
 inline float tanh(float x) {
-  const float lim = 7.90531110763549805f;
-  const float c = x > lim ? lim : (x < -lim ? -lim : x);
-  const float z = c * c;
-  float p = -2.76076847742355e-16f;
-  p = p * z + 2.00018790482477e-13f;
-  p = p * z - 8.60467152213735e-11f;
-  p = p * z + 5.12229709037114e-08f;
-  p = p * z + 1.48572235717979e-05f;
-  p = p * z + 6.37261928875436e-04f;
-  p = p * z + 4.89352455891786e-03f;
-  float q = 1.19825839466702e-06f;
-  q = q * z + 1.18534705686654e-04f;
-  q = q * z + 2.26843463243900e-03f;
-  q = q * z + 4.89352518554385e-03f;
-  const float y = c * p / q;
-  return x != x ? x : (std::fabs(x) < 0.0004f ? x : y);
+  const float a = std::fabs(x), z = x * x, e = expm1(2.0f * (10.0f < a ? 10.0f : a));
+  const float near = horner(z, -0.005721637513488531f, 0.020655225962400436f, -0.053745146840810776f, 0.13331514596939087f, -0.3333328366279602f);
+  return a < 0.625f ? mad(x * z, near, x) : std::copysign(e / (e + 2.0f), x);
 }
-// erf: Abramowitz and Stegun's idea with a longer polynomial: 1 - exp(-x^2) t p(t) away from 0,
-// Taylor's series near it.
+// erf: minimax polynomials, of erf(x)/x - 1 in x^2 up to 1, and of erfc on [1, 3.925], where the result is 1 in float.
 inline float erf(float x) {
-  const float a = std::fabs(x), z = a * a;
-  float s = 1.1283791671f + z * (-0.37612638903f + z * (0.11283791671f + z * (-0.026866170645f + z * (0.0052239776254f
-            + z * (-0.00085483270234f + z * (0.00012055332982f - z * 0.000014925650358f))))));
-  const float c = a > 4.0f ? 4.0f : a, t = 1.0f / (1.0f + 0.5f * c);
-  float p = 0.17087277f;
-  p = p * t - 0.82215223f;
-  p = p * t + 1.48851587f;
-  p = p * t - 1.13520398f;
-  p = p * t + 0.27886807f;
-  p = p * t - 0.18628806f;
-  p = p * t + 0.09678418f;
-  p = p * t + 0.37409196f;
-  p = p * t + 1.00002368f;
-  p = p * t - 1.26551223f;
-  const float far = 1.0f - t * exp(-c * c + p);
-  const float y = a < 0.9f ? a * s : far;
-  return x != x ? x : (x < 0 ? -y : y);
+  const float a = std::fabs(x), z = a * a, c = 3.925f < a ? 3.925f : a, u = mad(c, 0.6837607026100159f, -1.6837607622146606f);
+  const float near = horner(z, 7.853860734030604e-05f, -0.0008010193705558777f, 0.005188327748328447f, -0.026853812858462334f,
+                            0.1128358542919159f, -0.3761262595653534f, 0.12837916612625122f);
+  const float far = horner(u, -0.00022082361101638526f, -1.886934660433326e-05f, 0.0016484851948916912f, -0.001582446857355535f,
+                           -0.003411158686503768f, 0.009111205115914345f, -0.00731659447774291f, -0.006673102267086506f,
+                           0.02866450883448124f, -0.045200612396001816f, 0.04496863856911659f, -0.030448535457253456f,
+                           0.013819809071719646f, -0.00383723434060812f, 0.0004967535496689379f);
+  const float y = a < 1.0f ? mad(a, near, a) : 1.0f - far;
+  return x != x ? x : std::copysign(y, x);
 }
 
 inline float rsqrt(float x) { return 1.0f / std::sqrt(x); }

@@ -37,6 +37,7 @@ def set_default_device(device):
     _device_stack.clear()
     if device is not None:
         _device_stack.append(core.device(device))
+    core.set_default_device(device or "cpu")
 
 
 def get_default_device():

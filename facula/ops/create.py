@@ -24,11 +24,6 @@ def _sizes(size):
     return size
 
 
-def _device(device):
-    stack = facula._tensor._device_stack
-    return stack[-1] if device is None and stack else device
-
-
 def _finish(out, requires_grad):
     return out.requires_grad_() if requires_grad else out
 
@@ -46,14 +41,15 @@ def _maker(name, fill, doc):
         if out is not None:
             out.resize_(size)
             return out if fill is None else out.fill_(fill)
-        made = facula._new(size, dtype or core.get_default_dtype(), _device(device), fill)
+        made = facula._new(size, dtype or core.get_default_dtype(), device, fill)
         if memory_format is not None and memory_format != core.contiguous_format:
             made = facula._to_copy(made, made.dtype, None, memory_format)
         return made.requires_grad_() if requires_grad else made
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = doc
-    composite(name, method=False)(make)
+    op(f"{name}(int[] size, *, dtype? dtype=None, device? device=None)", kernel=f"create.{name}", method=False, doc=doc)
+    composite(name, method=False)(make)  # for everything else
 
 
 _maker("zeros", 0, "A tensor of zeros of the given size.")
@@ -71,7 +67,7 @@ def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, re
     if out is not None:
         out.resize_(size)
         return out.fill_(fill_value)
-    return _finish(facula._new(size, dtype, _device(device), fill_value), requires_grad)
+    return _finish(facula._new(size, dtype, device, fill_value), requires_grad)
 
 
 def _like(name, fill, doc):
@@ -138,7 +134,7 @@ def empty_strided(size, stride, *, dtype=None, layout=None, device=None, require
     """Uninitialised memory with the given strides."""
     if len(size) != len(stride):
         raise RuntimeError(f"mismatch in length of strides and shape: {len(stride)} and {len(size)}")
-    return _finish(facula._new_strided(size, stride, dtype or core.get_default_dtype(), _device(device)), requires_grad)
+    return _finish(facula._new_strided(size, stride, dtype or core.get_default_dtype(), device), requires_grad)
 
 
 @composite("empty_permuted", method=False)
@@ -168,7 +164,7 @@ def arange(*args, out=None, dtype=None, layout=None, device=None, requires_grad=
     first = args[0] if args else start or 0
     last = args[1] if len(args) > 1 else end if end is not None else args[0]
     stride = args[2] if len(args) > 2 else 1 if step is None else step
-    made = facula._arange(_number(first), _number(last), _number(stride), dtype or (out.dtype if out is not None else None), _device(device))
+    made = facula._arange(_number(first), _number(last), _number(stride), dtype or (out.dtype if out is not None else None), device)
     if out is not None:
         out.resize_(made.shape)
         return out.copy_(made)
@@ -189,7 +185,7 @@ def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=Non
         if isinstance(v, facula.Tensor) and v.dim() != 0:
             raise RuntimeError("linspace only supports 0-dimensional start and end tensors, but got start with "
                                f"{getattr(start, 'ndim', 0)} dimension(s) and end with {getattr(end, 'ndim', 0)} dimension(s).")
-    made = facula._linspace(_number(start), _number(end), steps, dtype or (out.dtype if out is not None else None), _device(device))
+    made = facula._linspace(_number(start), _number(end), steps, dtype or (out.dtype if out is not None else None), device)
     if out is not None:
         out.resize_(made.shape)
         return out.copy_(made)
@@ -211,7 +207,7 @@ def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None,
 @composite("eye", method=False)
 def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
     """The identity matrix, n x m (m is n by default)."""
-    made = facula._eye(n, n if m is None else m, dtype or (out.dtype if out is not None else None), _device(device))
+    made = facula._eye(n, n if m is None else m, dtype or (out.dtype if out is not None else None), device)
     if out is not None:
         out.resize_(made.shape)
         return out.copy_(made)

@@ -6,7 +6,7 @@ import facula
 
 from .._native import core
 from ._table import composite, op
-from .create import _device, _finish, _sizes
+from .create import _finish, _sizes
 
 _NONE = {"input": lambda grad: grad * 0}
 op("uniform_(Tensor input, float from_=0, float to=1, *, Generator? generator=None)", kernel="random.uniform_", function=False, vjp=_NONE)
@@ -98,7 +98,7 @@ def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=Non
 def normal(mean, std=1.0, size=None, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
     """Normal numbers; means and deviations may be tensors."""
     if size is not None:
-        made = facula.empty(tuple(size), dtype=dtype, device=_device(device)).normal_(float(mean), float(std), generator=generator)
+        made = facula.empty(tuple(size), dtype=dtype, device=device).normal_(float(mean), float(std), generator=generator)
         return _finish(made, requires_grad) if out is None else out.resize_(made.shape).copy_(made)
     tensors = [t for t in (mean, std) if isinstance(t, facula.Tensor)]
     if isinstance(std, facula.Tensor) and (std.dtype.is_complex or bool((std < 0).any())):

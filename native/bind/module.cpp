@@ -83,6 +83,14 @@ PyObject* set_pack_hooks(PyObject*, PyObject* pair) {
   modes.pack_hooks = pair == Py_None ? nullptr : pair;
   Py_RETURN_NONE;
 }
+PyObject* set_device(PyObject*, PyObject* o) {
+  return guarded([&]() -> PyObject* {
+    Device d;
+    if (!to_device(o, d)) throw TypeError("set_default_device(): expected a device, got ", Py_TYPE(o)->tp_name);
+    set_default_device(d);
+    Py_RETURN_NONE;
+  });
+}
 PyObject* get_default_dtype(PyObject*, PyObject*) { return Py_NewRef(dtype_object(default_dtype())); }
 PyObject* set_default(PyObject*, PyObject* o) {
   return guarded([&]() -> PyObject* {
@@ -189,6 +197,7 @@ PyMethodDef functions[] = {
     {"set_pack_hooks", set_pack_hooks, METH_O, nullptr},
     {"get_default_dtype", get_default_dtype, METH_NOARGS, nullptr},
     {"set_default_dtype", set_default, METH_O, nullptr},
+    {"set_default_device", set_device, METH_O, nullptr},
     {"promote_types", promote_types, METH_VARARGS, nullptr},
     {"result_type", result_type, METH_VARARGS, nullptr},
     {"get_num_threads", threads, METH_NOARGS, nullptr},

@@ -7,7 +7,7 @@
 namespace facula {
 namespace {
 
-Device device_of(Call& c, size_t i) { return c.has(i) ? c.args[i].dev : Device{}; }
+Device device_of(Call& c, size_t i) { return c.has(i) ? c.args[i].dev : default_device(); }
 DType kind_type(const Scalar& s) {
   return s.kind == Scalar::boolean ? DType::bool_ : s.kind == Scalar::integer ? DType::int64 : s.kind == Scalar::real ? default_dtype() : to_complex(default_dtype());
 }
@@ -17,6 +17,15 @@ void make(Call& c) {
   const DType type = c.dtype(1, c.has(3) ? kind_type(c.scalar(3)) : default_dtype());
   Tensor out = empty(c.ints(0), type, device_of(c, 2));
   if (c.has(3)) fill_scalar(out, c.scalar(3));
+  c.out.push_back(out);
+}
+
+// zeros, ones, empty (size, dtype?, device?): the short forms, without a fill to look up
+template <int kFill>
+void constant(Call& c) {
+  Tensor out = empty(c.ints(0), c.dtype(1, default_dtype()), device_of(c, 2));
+  if constexpr (kFill == 0) { if (!out.is_meta() && out.numel()) std::memset(out.raw(), 0, size_t(out.numel() * item_size(out.dtype()))); }
+  else if constexpr (kFill > 0) fill_scalar(out, Scalar{Scalar::integer, kFill, 0});
   c.out.push_back(out);
 }
 
@@ -101,7 +110,7 @@ void eye(Call& c) {
   c.out.push_back(out);
 }
 
-const Register here[] = {{"create.new", make}, {"create.new_like", make_like}, {"create.new_strided", make_strided},
+const Register here[] = {{"create.zeros", constant<0>}, {"create.ones", constant<1>}, {"create.empty", constant<-1>}, {"create.new", make}, {"create.new_like", make_like}, {"create.new_strided", make_strided},
                          {"create.arange", arange}, {"create.linspace", linspace}, {"create.eye", eye}};
 
 }  // namespace

@@ -62,5 +62,7 @@ struct Register {
 Kernel find_kernel(std::string_view name);  // null if there is none
 DType default_dtype();
 void set_default_dtype(DType t);
+Device default_device();
+void set_default_device(Device d);
 
 }  // namespace facula

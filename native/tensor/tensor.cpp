@@ -218,4 +218,8 @@ Kernel find_kernel(std::string_view name) {
 DType default_dtype() { return default_type; }
 void set_default_dtype(DType t) { default_type = t; }
 
+static Device default_place;
+Device default_device() { return default_place; }
+void set_default_device(Device d) { default_place = d; }
+
 }  // namespace facula

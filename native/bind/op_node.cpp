@@ -245,6 +245,8 @@ void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor
     const bool list = p.type == ParamType::tensors && o != Py_None;
     if (p.type == ParamType::operand && !is_tensor(o)) {
       if (!op.number_node) node->next.emplace_back();  // the number stands in the graph as a tensor does
+    } else if (p.type == ParamType::tensor && o == Py_None) {
+      node->next.emplace_back();  // and so does an optional tensor that is absent
     } else if (p.type <= ParamType::operand && is_tensor(o)) {
       state->first_edge[i] = int(node->next.size());
       node->next.push_back(gradient_edge(Tensor(tensor_of(o))));

@@ -124,7 +124,7 @@ class PointwiseEntry(Entry):
 
     is_pointwise = True
 
-    def __init__(self, signature, formula, *, dtype="promote", promote=None, types="fdicz", vjp_types=None, refuses=(), **options):
+    def __init__(self, signature, formula, *, dtype="promote", promote=None, types="fdicz", vjp_types=None, refuses=(), reduction=None, **options):
         # types: compute types with a loop (float, double, int64, complex64, complex128: f d i c z).
         # refuses: pairs of a case ("bool", "any bool", "two bools", "integral", "float number", "negative number": of the
         # operands' common dtype or of a plain number) and PyTorch's text, or the kernel it names as not implemented.
@@ -133,6 +133,8 @@ class PointwiseEntry(Entry):
         self._promote = promote
         super().__init__(signature, kernel=None, **options)
         self.kernel = "pointwise." + self.formula_name
+        # reduction: names an int parameter: 0 for the values, 1 for their mean, 2 for their sum, in one pass.
+        self.reduction = -1 if reduction is None else self.index(reduction)
         self.dtype = dtype
         names = formula.__code__.co_varnames[: formula.__code__.co_argcount]
         self.operands = [self.index(n) for n in names]

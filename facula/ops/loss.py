@@ -8,12 +8,35 @@ import warnings
 import facula
 
 from ._table import composite, op
+from .elementwise import _scalar_name
 
-op("_nll(Tensor input, Tensor target, Tensor? weight=None, int ignore_index=-100) -> (_, _)", kernel="loss.nll", method=False, node="NllLossBackward0",
-   vjp={"input": lambda grads, input, results, target, ignore_index: None if grads[0] is None else
-        facula._nll_back(grads[0], results[1], target, input.shape[1], ignore_index)})
-op("_nll_back(Tensor grad_, Tensor scale, Tensor target, int classes, int ignore_index)", kernel="loss.nll_back", method=False,
-   vjp={"grad_": lambda grad, grad_, scale, target, ignore_index: -scale * grad.gather(1, target.clamp(0).unsqueeze(1)).squeeze(1)})
+
+
+def _nll_gradient(grads, input, target, weight, reduction, ignore_index, results):
+    if grads[0] is None:
+        return None
+    return facula._nll_back(grads[0], target, weight, results[1], input.shape, reduction, ignore_index)
+
+
+def _nll_values(x, target, weight, ignore_index):
+    """Weights of the targets, and the places of their classes."""
+    safe = target.masked_fill(target == ignore_index, 0)
+    share = (target != ignore_index).to(x.dtype) if weight is None else weight[safe] * (target != ignore_index)
+    return share, safe.unsqueeze(1)
+
+
+def _nll_back_gradient(grad, target, weight, total, reduction, ignore_index):
+    share, at = _nll_values(grad, target, weight, ignore_index)
+    picked = -share * grad.gather(1, at).squeeze(1)
+    return picked if reduction == 0 else picked.sum() / total if reduction == 1 else picked.sum()
+
+
+for _name, _node in (("_nll", "NllLossBackward0"), ("_nll2d", "NllLoss2DBackward0")):
+    op(f"{_name}(Tensor input, Tensor target, Tensor? weight, int reduction, int ignore_index) -> (_, _)", kernel="loss.nll", method=False, node=_node,
+       vjp={"input": _nll_gradient})
+op("_nll_back(Tensor grad_, Tensor target, Tensor? weight, Tensor total, int[] shape, int reduction, int ignore_index)", kernel="loss.nll_back", method=False,
+   vjp={"grad_": _nll_back_gradient})
+_CODES = {"none": 0, "mean": 1, "sum": 2}
 
 
 def _reduction(reduction, size_average, reduce):
@@ -28,6 +51,12 @@ def _reduction(reduction, size_average, reduce):
 
 def _reduce(loss, reduction):
     return loss.mean() if reduction == "mean" else loss.sum() if reduction == "sum" else loss
+
+
+def _weighted(loss, weight, reduction):
+    """With weights, the mean is by their sum."""
+    loss = loss * weight
+    return loss.sum() / weight.expand_as(loss).sum() if reduction == "mean" else _reduce(loss, reduction)
 
 
 @composite("nn.functional.nll_loss")
@@ -45,12 +74,13 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
         raise ValueError(f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({target.shape[0]}).")
     if input.shape[:1] + input.shape[2:] != target.shape:
         raise RuntimeError(f"size mismatch (got input: {list(input.shape)}, target: {list(target.shape)})")
-    if target.dtype != facula.int64 and target.dtype != facula.uint8:
-        raise RuntimeError(f"expected scalar type Long but found {target.dtype}")
-    loss, scale = facula._nll(input, target, weight, ignore_index)
-    if reduction != "mean":
-        return _reduce(loss, reduction)
-    return loss.sum() / scale.sum()
+    if target.dtype not in (facula.int64, facula.uint8):
+        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {_scalar_name(target)}")
+    if weight is not None and tuple(weight.shape) != (input.shape[1],):
+        raise RuntimeError("weight tensor should be defined either for all " f"{input.shape[1]} classes or no classes but got weight tensor of shape: "
+                           f"{list(weight.shape)}")
+    kernel = facula._nll if input.dim() == 2 else facula._nll2d
+    return kernel(input, target, weight, _CODES[reduction], ignore_index)[0]
 
 
 @composite("nn.functional.cross_entropy")
@@ -103,8 +133,10 @@ def _check_sizes(input, target, name):
 def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """Squared differences."""
     _check_sizes(input, target, "mse_loss")
-    loss = facula.square(input - target)
-    return _reduce(loss if weight is None else loss * weight, _reduction(reduction, size_average, reduce))
+    reduction = _reduction(reduction, size_average, reduce)
+    if weight is not None:
+        return _weighted(facula._mse_loss(input, target, 0), weight, reduction)
+    return facula._mse_loss(input, target, _CODES[reduction])
 
 
 @composite("nn.functional.l1_loss")
@@ -112,7 +144,8 @@ def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", wei
     """Absolute differences."""
     _check_sizes(input, target, "l1_loss")
     loss = (input - target).abs()
-    return _reduce(loss if weight is None else loss * weight, _reduction(reduction, size_average, reduce))
+    reduction = _reduction(reduction, size_average, reduce)
+    return _reduce(loss, reduction) if weight is None else _weighted(loss, weight, reduction)
 
 
 @composite("nn.functional.smooth_l1_loss")
@@ -121,9 +154,10 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
     _check_sizes(input, target, "smooth_l1_loss")
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
-    gap = (input - target).abs()
-    loss = gap if beta == 0 else facula.where(gap < beta, gap * gap * (0.5 / beta), gap - 0.5 * beta)
-    return _reduce(loss, _reduction(reduction, size_average, reduce))
+    reduction = _reduction(reduction, size_average, reduce)
+    if beta == 0:
+        return _reduce((input - target).abs(), reduction)
+    return facula._smooth_l1_loss(input, target, beta, _CODES[reduction])
 
 
 @composite("nn.functional.huber_loss")
@@ -131,9 +165,10 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     """Squared below delta, linear above."""
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    gap = (input - target).abs()
-    loss = facula.where(gap <= delta, gap * gap * 0.5, (gap - 0.5 * delta) * delta)
-    return _reduce(loss if weight is None else loss * weight, _reduction(reduction, None, None))
+    reduction = _reduction(reduction, None, None)
+    if weight is not None:
+        return _weighted(facula._huber_loss(input, target, delta, 0), weight, reduction)
+    return facula._huber_loss(input, target, delta, _CODES[reduction])
 
 
 @composite("nn.functional.binary_cross_entropy")
@@ -142,10 +177,12 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     if input.shape != target.shape:
         raise ValueError(f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. Please ensure they "
                          "have the same size.")
-    if bool(((input < 0) | (input > 1)).any()):
-        raise RuntimeError("all elements of input should be between 0 and 1")
-    loss = -(target * input.log().clamp_min(-100) + (1 - target) * (1 - input).log().clamp_min(-100))
-    return _reduce(loss if weight is None else loss * weight, _reduction(reduction, size_average, reduce))
+    reduction = _reduction(reduction, size_average, reduce)
+    if input.numel() and not input.is_meta:
+        low, high = input.detach().aminmax()
+        if not (low >= 0 and high <= 1):
+            raise RuntimeError("all elements of input should be between 0 and 1")
+    return facula._binary_cross_entropy(input, target, 1 if weight is None else weight.expand_as(target), _CODES[reduction])
 
 
 @composite("nn.functional.binary_cross_entropy_with_logits")
@@ -153,10 +190,8 @@ def binary_cross_entropy_with_logits(input, target, weight=None, size_average=No
     """Cross entropy of sigmoid(input), without overflow."""
     if input.shape != target.shape:
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
-    log_sigmoid = -facula.nn.functional.softplus(-input)
-    factor = 1.0 if pos_weight is None else (pos_weight - 1) * target + 1
-    loss = (1 - target) * input - factor * log_sigmoid
-    return _reduce(loss if weight is None else loss * weight, _reduction(reduction, size_average, reduce))
+    return facula._binary_cross_entropy_with_logits(input, target, 1 if weight is None else weight, 1 if pos_weight is None else pos_weight,
+                                                    _CODES[_reduction(reduction, size_average, reduce)])
 
 
 @composite("nn.functional.kl_div")
@@ -217,7 +252,7 @@ def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, red
 @composite("nn.functional.soft_margin_loss")
 def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """log(1 + exp(-target input))."""
-    return _reduce(facula.log1p((-target * input).exp()), _reduction(reduction, size_average, reduce))
+    return facula._soft_margin_loss(input, target, _CODES[_reduction(reduction, size_average, reduce)])
 
 
 @composite("nn.functional.cosine_embedding_loss")

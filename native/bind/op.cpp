@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "bind/parse.h"
+#include "cpu/copy.h"
 
 namespace facula {
 namespace {
@@ -149,6 +150,8 @@ void resize_out(const Tensor& out, const Dims& sizes) {
 
 constexpr size_t kMaxOperands = 16;
 
+void copy_to_out(const Overload& op, const Tensor& out, const Tensor& result);
+
 // ---------------------------------------------------------------- pointwise
 PyObject* run_pointwise(const Overload& op, PyObject* const* slots, Variant variant, PyObject* out_object) {
   Tensor operands[kMaxOperands];
@@ -170,6 +173,14 @@ PyObject* run_pointwise(const Overload& op, PyObject* const* slots, Variant vari
   Device device = operands[0].device();
   check_devices(op, all, device);
   Tensor out;
+  if (const int64_t code = op.reduction < 0 ? 0 : PyLong_AsLongLong(slots[op.reduction]); code != 0) {
+    out = empty({}, result_type, device);
+    const double n = double(sizes->numel()), scale = code == 1 ? 1 / n : 1;
+    if (!out.is_meta()) fill_scalar(out, Scalar{Scalar::real, 0, sum_formula(*op.formula, all, common, *sizes, op.name) * scale});
+    if (modes.grad && op.differentiable && any_requires_grad(op, slots)) record(op, slots, {out}, false, scale);
+    if (out_object) { copy_to_out(op, Tensor(tensor_of(out_object)), out); return Py_NewRef(out_object); }
+    return give(out);
+  }
   const bool in_place = variant == Variant::in_place;
   if (in_place) {
     out = Tensor(tensor_of(slots[0]));

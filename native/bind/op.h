@@ -44,6 +44,7 @@ struct Overload {
   const Formula* formula = nullptr;
   PyObject* compute = nullptr;  // in place of a kernel: Python that makes the result of other operations
   PointwiseKind kind = PointwiseKind::promote;
+  int reduction = -1;          // formula: the parameter that asks for the values (0), their mean (1) or their sum (2)
   std::vector<int> operands;   // formula: parameters in the order of the formula
   uint64_t promoting = 0;      // parameters that take part in promotion
   std::vector<Rule> rules;
@@ -86,9 +87,10 @@ struct OpNodeState {
   std::vector<SavedArgument> args;
   std::vector<SavedTensor> results;
   std::vector<int> first_edge;  // by parameter: its first edge in `next`, -1 if none
+  double scale = 1;             // of the incoming gradient: 1 / n of a mean inside the formula
 };
 
-void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor>& results, bool in_place);
+void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor>& results, bool in_place, double scale = 1);
 bool any_requires_grad(const Overload& op, PyObject* const* slots);
 void to_value(const Param& p, PyObject* o, Value& out);
 bool accepts(const Param& p, PyObject* o);

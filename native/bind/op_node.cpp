@@ -127,6 +127,10 @@ void apply_rules(Node& node, std::vector<Tensor>& grads, bool with_graph) {
   const Overload& op = *state.overload;
   if (grads.size() < size_t(op.results)) grads.resize(size_t(op.results));
   std::vector<Tensor> out(node.next.size());
+  if (state.scale != 1 && grads[0]) {
+    Py factor = checked(PyFloat_FromDouble(state.scale));
+    grads[0] = Tensor(tensor_of(checked(PyNumber_Multiply(object_of(grads[0].get()), factor.get())).get()));
+  }
   bool slow = modes.slow;
   for (auto& g : grads) slow = slow || (g && (g->flags & kNeedsSlowPath));
   for (auto& a : state.args) slow = slow || (a.is_tensor && a.tensor.tensor && (a.tensor.tensor->flags & kNeedsSlowPath));
@@ -227,7 +231,7 @@ Py geometry(PyObject* o, bool strides) {
   return checked(Py_BuildValue("(OOL)", sizes.get(), steps.get(), (long long)tensor_of(o)->offset));
 }
 
-void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor>& results, bool in_place) {
+void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor>& results, bool in_place, double scale) {
   bool inexact = false;
   for (auto& r : results) inexact = inexact || (r && is_inexact(r.dtype()));
   if (!inexact || !op.node) return;
@@ -237,7 +241,7 @@ void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor
       if (op.params[i].type == ParamType::operand && !is_tensor(slots[i])) type = op.number_node;
   NodeRef node = NodeRef::steal(new_node(type));
   node->apply = apply_rules;
-  auto* state = node->state = new OpNodeState{&op, {}, {}, std::vector<int>(op.params.size(), -1)};
+  auto* state = node->state = new OpNodeState{&op, {}, {}, std::vector<int>(op.params.size(), -1), scale};
   for (size_t i = 0; i < op.params.size(); ++i) {
     PyObject* o = slots[i];
     const Param& p = op.params[i];
@@ -316,7 +320,7 @@ void release_saved(Node& node) {
   if (!node.state->args.empty() || !node.state->results.empty()) node.released = true;
   // What is dropped may be the last reference to more of the graph.
   OpNodeState* state = std::exchange(node.state, nullptr);
-  auto* keep = new OpNodeState{state->overload, {}, {}, state->first_edge};
+  auto* keep = new OpNodeState{state->overload, {}, {}, state->first_edge, state->scale};
   node.state = keep;
   if (reinterpret_cast<Object*>(&node)->count <= 0) { delete keep; node.state = nullptr; }
   delete state;

@@ -60,6 +60,7 @@ Overload* make_overload(PyObject* entry) {
     op->formula = find_formula(text(kernel.get()));
     if (!op->formula) throw RuntimeError("no formula named ", text(kernel.get()), " was compiled; rebuild the core");
     op->kind = kind_of(text(attribute(entry, "dtype").get()));
+    op->reduction = int(PyLong_AsLong(attribute(entry, "reduction").get()));
     Py limits = attribute(entry, "limits");
     for (Py_ssize_t i = 0; i < PySequence_Size(limits.get()); ++i) {
       Py pair = checked(PySequence_GetItem(limits.get(), i));

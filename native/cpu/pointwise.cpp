@@ -6,6 +6,7 @@
 #include <map>
 
 #include "cpu/convert.h"
+#include "cpu/moments.h"
 #include "cpu/parallel.h"
 #include "cpu/strided.h"
 
@@ -142,7 +143,7 @@ const Formula* find_formula(std::string_view name) {
   return at == formulas().end() ? nullptr : at->second;
 }
 
-void run_formula(const Formula& f, std::span<const Tensor> operands, DType common, const Tensor& out, std::string_view op) {
+static Plan plan_formula(const Formula& f, DType common, std::string_view op) {
   Plan p;
   p.formula = &f;
   p.arity = f.arity;
@@ -153,6 +154,45 @@ void run_formula(const Formula& f, std::span<const Tensor> operands, DType commo
   p.produced = f.bool_out[type] ? DType::bool_ : f.real_out[type] ? to_real(p.compute) : p.compute;
   p.item = item_size(p.compute);
   p.made = item_size(p.produced);
+  return p;
+}
+
+double sum_formula(const Formula& f, std::span<const Tensor> operands, DType common, const Dims& sizes, std::string_view op) {
+  Plan p = plan_formula(f, common, op);
+  p.store = nullptr;
+  p.step[p.arity] = p.made;
+  Tensor held[kMax];
+  for (int k = 0; k < p.arity; ++k) {  // one number for all, or a run of numbers
+    const Tensor& t = operands[size_t(k)];
+    held[k] = t.numel() == 1 ? t : contiguous_as(expand_to(t, sizes), t.dtype());
+    p.step[k] = t.numel() == 1 ? 0 : item_size(t.dtype());
+    p.load[k] = t.dtype() == p.compute && p.step[k] ? nullptr : load_of(p.compute, t.dtype());
+  }
+  const int64_t n = sizes.numel(), pieces = (n + kPiece - 1) / kPiece;
+  std::vector<double> sums(static_cast<size_t>(pieces));
+  for_floating(p.compute, op, [&]<class T> {
+    parallel_for(pieces, 1, [&](int64_t piece, int64_t) {
+      constexpr int64_t kRun = 2048;
+      alignas(64) T values[kRun];
+      double total[1] = {};
+      for (int64_t at = piece * kPiece; at < std::min(n, (piece + 1) * kPiece); at += kRun) {
+        const int64_t m = std::min({kRun, n - at, (piece + 1) * kPiece - at});
+        std::byte* places[kMax + 1];
+        for (int k = 0; k < p.arity; ++k) places[k] = held[k].raw() + at * p.step[k];
+        places[p.arity] = reinterpret_cast<std::byte*>(values);
+        run_row(p, places, m);
+        lane_sums<1, T>(m, total, [&](int64_t i, int k, auto& lanes) { lanes[0][k] += values[i]; });
+      }
+      sums[size_t(piece)] = total[0];
+    });
+  });
+  double total = 0;
+  for (double s : sums) total += s;
+  return total;
+}
+
+void run_formula(const Formula& f, std::span<const Tensor> operands, DType common, const Tensor& out, std::string_view op) {
+  Plan p = plan_formula(f, common, op);
   p.store = out.dtype() == p.produced ? nullptr : store_of(out.dtype(), p.produced);
   // The common case: everything contiguous, of one shape and of the compute dtype.
   bool plain = !p.store && out.is_contiguous();

@@ -32,4 +32,7 @@ const Formula* find_formula(std::string_view name);
 // any dtype and strides, to whose sizes the operands broadcast. `out` may be one of the operands.
 void run_formula(const Formula& formula, std::span<const Tensor> operands, DType common, const Tensor& out, std::string_view op);
 
+// The sum of the formula's values over the operands broadcast to `sizes`; they are never stored.
+double sum_formula(const Formula& formula, std::span<const Tensor> operands, DType common, const Dims& sizes, std::string_view op);
+
 }  // namespace facula

@@ -114,49 +114,8 @@ void backward(Call& c) {
   c.out.push_back(cast(out, y.dtype()));
 }
 
-// ---- nll_loss(input (N, C, ...), target (N, ...), weight?, ignore_index) -> loss per target, weight per target
-void nll(Call& c) {
-  const Tensor& x = c.tensor(0);
-  const int64_t classes = x.size(1), ignore = c.integer(3, -100);
-  const DType compute = compute_dtype(x.dtype());
-  Tensor in = contiguous_as(x, compute), target = contiguous_as(c.tensor(1), DType::int64);
-  Tensor weight = c.tensor(2) ? contiguous_as(c.tensor(2), compute) : Tensor();
-  Tensor loss = empty(target.sizes(), compute, x.device()), scale = empty(target.sizes(), compute, x.device());
-  if (!x.is_meta())
-    for_floating(compute, c.op, [&]<class T> {
-      const int64_t n = target.numel(), inner = n ? n / x.size(0) : 1;
-      const int64_t* t = target.data<int64_t>();
-      for (int64_t i = 0; i < n; ++i) {
-        const bool skip = t[i] == ignore;
-        if (!skip && (t[i] < 0 || t[i] >= classes)) throw IndexError("Target ", t[i], " is out of bounds.");
-        const T w = skip ? T(0) : weight ? weight.data<T>()[t[i]] : T(1);
-        scale.data<T>()[i] = w;
-        loss.data<T>()[i] = skip ? T(0) : -w * in.data<T>()[(i / inner * classes + t[i]) * inner + i % inner];
-      }
-    });
-  c.out = {cast(loss, x.dtype()), cast(scale, x.dtype())};
-}
-// (grad per target, scale per target, target, classes, ignore_index)
-void nll_back(Call& c) {
-  const Tensor &g = c.tensor(0), &scale = c.tensor(1);
-  Tensor target = contiguous_as(c.tensor(2), DType::int64);
-  const int64_t classes = c.integer(3), n = target.numel(), batch = target.size(0), inner = batch ? n / batch : 1, ignore = c.integer(4, -100);
-  Dims sizes = target.sizes();
-  sizes.insert(1, classes);
-  const DType compute = compute_dtype(g.dtype());
-  Tensor out = full(sizes, 0, compute, g.device());
-  if (!g.is_meta())
-    for_floating(compute, c.op, [&]<class T> {
-      Tensor gg = contiguous_as(g, compute), ss = contiguous_as(scale, compute);
-      const int64_t* t = target.data<int64_t>();
-      for (int64_t i = 0; i < n; ++i)
-        if (t[i] != ignore) out.data<T>()[(i / inner * classes + t[i]) * inner + i % inner] = -gg.data<T>()[i] * ss.data<T>()[i];
-    });
-  c.out.push_back(cast(out, g.dtype()));
-}
-
 const Register here[] = {{"softmax.softmax", forward<false>}, {"softmax.log_softmax", forward<true>}, {"softmax.softmax_back", backward<false>},
-                         {"softmax.log_softmax_back", backward<true>}, {"loss.nll", nll}, {"loss.nll_back", nll_back}};
+                         {"softmax.log_softmax_back", backward<true>}};
 
 }  // namespace
 }  // namespace facula

@@ -81,7 +81,7 @@ class _Functions:
                 return symbol_call(name, *args)
             import facula
 
-            function = getattr(facula, name, None) or getattr(facula.special, name, None)
+            function = getattr(facula, name, None) or getattr(facula.special, name, None) or getattr(facula.nn.functional, name)
             return function(*args)
 
         call.__name__ = name
@@ -97,6 +97,22 @@ class _Functions:
         import facula
 
         return facula.where(condition, x, y)
+
+    @staticmethod
+    def maximum(x, y):
+        if isinstance(x, Symbol) or isinstance(y, Symbol):
+            return symbol_call("maximum", x, y)
+        import facula
+
+        return facula.maximum(x, y) if isinstance(y, facula.Tensor) else facula.clamp_min(x, y)
+
+    @staticmethod
+    def minimum(x, y):
+        if isinstance(x, Symbol) or isinstance(y, Symbol):
+            return symbol_call("minimum", x, y)
+        import facula
+
+        return facula.minimum(x, y) if isinstance(y, facula.Tensor) else facula.clamp_max(x, y)
 
     @staticmethod
     def angle_gradient(grad, x):

@@ -87,7 +87,7 @@ class Entry:
         self.result_names = names
         self.results = len(names) if names else 1
         self.result_type = None
-        self.vjp = vjp or {}
+        self.vjp = self._retraced() if vjp == "retrace" else vjp or {}
         self.rules = [self._rule(key, rule) for key, rule in self.vjp.items()]
         camel = "".join(p[:1].upper() + p[1:] for p in self.name.strip("_").split("_"))
         # node: its name, or two: where an operand is a number, and where all are tensors.
@@ -117,6 +117,39 @@ class Entry:
 
     def _fused(self, key):
         return None
+
+    def _retraced(self):
+        """The gradient rule of an entry whose forward pass is Python: run it again, recorded, and differentiate that."""
+        names = [p[0] for p in self.params]
+        tensors = [i for i, p in enumerate(self.params) if p[1] == "Tensor"]
+        scope = {"rule": lambda grads, values, needs: retrace(self.compute, tensors, values, grads, needs)}
+        exec(f"def joint(grads, {', '.join(names)}, needs):\n    return rule(grads, [{', '.join(names)}], needs)\n", scope)  # names of our own table
+        return {", ".join(names[i] for i in tensors): scope["joint"]} if len(tensors) > 1 else \
+            {names[tensors[0]]: self._single(names, scope["rule"])}
+
+    @staticmethod
+    def _single(names, rule):
+        scope = {"rule": rule}
+        exec(f"def only(grads, {', '.join(names)}):\n    return rule(grads, [{', '.join(names)}], (True,))[0]\n", scope)
+        return scope["only"]
+
+
+def retrace(compute, tensors, values, grads, needs):
+    """Gradients of compute(*values) for the tensors at the given places, differentiable again where grad mode is on."""
+    import facula
+
+    again = facula.is_grad_enabled()
+    with facula.enable_grad():
+        for i, wanted in zip(tensors, needs, strict=True):
+            if values[i] is not None and not again:
+                values[i] = values[i].detach().requires_grad_(wanted)
+        results = compute(*values)
+    results = results if isinstance(results, (tuple, list)) else (results,)
+    pairs = [(r, g) for r, g in zip(results, grads, strict=False) if g is not None and r.requires_grad]
+    wanted = [i for i, need in zip(tensors, needs, strict=True) if need and values[i] is not None]
+    found = facula.autograd.grad([r for r, _ in pairs], [values[i] for i in wanted], [g for _, g in pairs], create_graph=again, allow_unused=True)
+    by_place = dict(zip(wanted, found, strict=True))
+    return tuple(by_place.get(i) for i in tensors)
 
 
 class PointwiseEntry(Entry):
@@ -284,7 +317,8 @@ def build(core):
                 methods[n] = call
             if options["inplace"]:
                 variant = core.variant(call, n + "_", rest and _in_place(rest.function, n + "_"))
-                methods[n + "_"] = variant
+                if options["method"]:
+                    methods[n + "_"] = variant
                 if namespace == "" or namespace == "nn.functional":
                     functions[namespace][n + "_"] = variant
     for qualified, c in composites.items():

@@ -218,18 +218,6 @@ pointwise("_conj_physical(Tensor input)", lambda input: f.conj(input), node="Con
 # ---------------------------------------------------------------- activations
 pointwise("relu(Tensor input)", lambda input: f.where(input > 0, input, f.where(input != input, input, 0)), types=ORDERED,
           refuses=_no_bool("Boolean inputs not supported for relu"), inplace=True, vjp_types=REAL, vjp={"input": lambda grad, result: f.where(result > 0, grad, grad * 0)})
-pointwise("nn.functional._silu(Tensor input)", lambda input: input * f.sigmoid(input), types=FLOATING, vjp_types=REAL, node="SiluBackward0",
-          vjp={"input": lambda grad, input: grad * f.sigmoid(input) * (1 + input * (1 - f.sigmoid(input)))})
-pointwise("nn.functional._gelu_erf(Tensor input)", lambda input: input * 0.5 * (1.0 + f.erf(input * 0.7071067811865476)), types=REAL, node="GeluBackward0",
-          vjp={"input": lambda grad, input: grad * (0.5 * (1.0 + f.erf(input * 0.7071067811865476)) + input * f.exp(input * input * -0.5) * 0.3989422804014327)})
-pointwise("nn.functional.softplus(Tensor input, Scalar beta=1, Scalar threshold=20)",
-          lambda input, beta, threshold: f.where(input * beta > threshold, input, f.log1p(f.exp(input * beta)) / beta), types=REAL,
-          vjp={"input": lambda grad, input, beta, threshold: f.where(input * beta > threshold, grad, grad * f.sigmoid(input * beta))})
-pointwise("nn.functional._leaky_relu(Tensor input, Scalar negative_slope=0.01)", lambda input, negative_slope: f.where(input > 0, input, input * negative_slope),
-          types=REAL, node="LeakyReluBackward0", vjp={"input": lambda grad, input, negative_slope: f.where(input > 0, grad, grad * negative_slope)})
-pointwise("nn.functional._elu(Tensor input, Scalar alpha=1.0)", lambda input, alpha: f.where(input > 0, input, alpha * f.expm1(input)), types=REAL, node="EluBackward0",
-          vjp={"input": lambda grad, input, alpha: f.where(input > 0, grad, grad * alpha * f.exp(input))})
-
 # ---------------------------------------------------------------- conversions and sums of logarithms
 for _name, _node, _factor in (("deg2rad", "Deg2RadBackward0", 0.017453292519943295), ("rad2deg", "Rad2DegBackward0", 57.29577951308232)):
     pointwise(f"{_name}(Tensor input)", (lambda c: lambda input: input * c)(_factor), dtype="floating", types=REAL, inplace=True,

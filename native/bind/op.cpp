@@ -182,7 +182,12 @@ PyObject* run_pointwise(const Overload& op, PyObject* const* slots, Variant vari
     return give(out);
   }
   const bool in_place = variant == Variant::in_place;
+  Tensor original;
   if (in_place) {
+    if (modes.grad && op.differentiable && rules_read_first(op, slots)) {
+      original = empty_like(Tensor(tensor_of(slots[0])));
+      if (!original.is_meta()) copy_into(original, Tensor(tensor_of(slots[0])));
+    }
     out = Tensor(tensor_of(slots[0]));
     check_inplace(out, op.name);
     if (!(out.sizes() == *sizes))
@@ -217,7 +222,7 @@ PyObject* run_pointwise(const Overload& op, PyObject* const* slots, Variant vari
   }
   if (out.numel() && !out.is_meta()) run_formula(*op.formula, all, common, out, op.name);
   if (modes.grad && op.differentiable && is_inexact(out.dtype()) && any_requires_grad(op, slots))
-    record(op, slots, {out}, in_place);
+    record(op, slots, {out}, in_place, 1, original);
   return give(out);
 }
 
@@ -279,6 +284,11 @@ PyObject* run_general(const Overload& op, PyObject* const* slots, Variant varian
   if (variant == Variant::in_place || op.in_place) {
     Tensor self(tensor_of(slots[0]));
     check_inplace(self, op.name);
+    Tensor original;
+    if (track && rules_read_first(op, slots)) {
+      original = empty_like(self);
+      if (!original.is_meta()) copy_into(original, self);
+    }
     std::vector<Tensor> out = run_kernel(op, slots);
     if (!op.in_place) {
       if (!(out[0].sizes() == self.sizes()))
@@ -288,7 +298,7 @@ PyObject* run_general(const Overload& op, PyObject* const* slots, Variant varian
       if (!self.is_meta()) copy_into(self, out[0]);
     }
     self.bump();
-    if (track && is_inexact(self.dtype())) record(op, slots, {self}, true);
+    if (track && is_inexact(self.dtype())) record(op, slots, {self}, true, 1, original);
     return give(self);
   }
   std::vector<Tensor> out = run_kernel(op, slots);

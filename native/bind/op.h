@@ -90,7 +90,9 @@ struct OpNodeState {
   double scale = 1;             // of the incoming gradient: 1 / n of a mean inside the formula
 };
 
-void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor>& results, bool in_place, double scale = 1);
+void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor>& results, bool in_place, double scale = 1,
+            const Tensor& original = {});
+bool rules_read_first(const Overload& op, PyObject* const* slots);
 bool any_requires_grad(const Overload& op, PyObject* const* slots);
 void to_value(const Param& p, PyObject* o, Value& out);
 bool accepts(const Param& p, PyObject* o);

@@ -1,6 +1,8 @@
 // Recording operations in the graph, and running their gradient rules.
 #include "bind/op.h"
 
+#include <algorithm>
+
 namespace facula {
 namespace {
 
@@ -215,6 +217,15 @@ bool any_requires_grad(const Overload& op, PyObject* const* slots) {
   return false;
 }
 
+// Whether a rule that will run reads the first argument: an in-place form must keep a copy of it then.
+bool rules_read_first(const Overload& op, PyObject* const* slots) {
+  for (auto& rule : op.rules) {
+    if (std::find(rule.arguments.begin(), rule.arguments.end(), 0) == rule.arguments.end()) continue;
+    for (int i : rule.inputs) if (differentiable(slots[i])) return true;
+  }
+  return false;
+}
+
 // Sizes, or also strides and offset, of a tensor or of each of a list.
 Py geometry(PyObject* o, bool strides) {
   if (!is_tensor(o)) {
@@ -231,7 +242,7 @@ Py geometry(PyObject* o, bool strides) {
   return checked(Py_BuildValue("(OOL)", sizes.get(), steps.get(), (long long)tensor_of(o)->offset));
 }
 
-void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor>& results, bool in_place, double scale) {
+void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor>& results, bool in_place, double scale, const Tensor& original) {
   bool inexact = false;
   for (auto& r : results) inexact = inexact || (r && is_inexact(r.dtype()));
   if (!inexact || !op.node) return;
@@ -286,7 +297,9 @@ void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor
     a.param = int(i);
     if (is_tensor(o)) {
       a.is_tensor = true;
-      if (in_place && i == 0) {
+      if (in_place && i == 0 && original) {
+        a.tensor.save(original, -1);
+      } else if (in_place && i == 0) {
         // The old value is gone: its rule must not read it. Version 1 behind makes reading an error.
         a.tensor.save(Tensor(tensor_of(o)), -1);
         --a.tensor.version;

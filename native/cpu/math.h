@@ -156,6 +156,7 @@ inline float erf(float x) {
 
 inline float rsqrt(float x) { return 1.0f / std::sqrt(x); }
 inline double rsqrt(double x) { return 1.0 / std::sqrt(x); }
+template <class T> inline T softplus(T x) { return x > T(20) ? x : log1p(exp(x)); }
 template <class T> inline T sigmoid(T x) { return T(1) / (T(1) + exp(-x)); }
 inline float floor(float x) { return std::floor(x); }
 inline double floor(double x) { return std::floor(x); }

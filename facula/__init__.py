@@ -34,6 +34,9 @@ from . import autograd, fft, linalg, special  # noqa: E402, F401
 from .random import *  # noqa: E402, F403
 from . import random  # noqa: E402, F401
 from ._printing import set_printoptions  # noqa: E402, F401
+from . import overrides as _overrides  # noqa: E402
+
+_overrides.guard_methods()
 from . import nn, optim, utils  # noqa: E402, F401
 from .serialization import load, save  # noqa: E402, F401
 
@@ -43,6 +46,7 @@ globals().update(_legacy_types)
 _LAZY = {"vision", "func", "jit", "onnx", "hub", "masked", "signal", "testing", "distributions", "compiler", "backends", "cuda",
          "multiprocessing", "overrides", "return_types", "types", "storage", "profiler", "amp", "array_api", "mps", "version",
          "torch_alias", "sparse", "library", "package", "quantization", "distributed"}
+_FROM = {"vmap": "func"}  # names of this module that live in one of those
 
 
 def __getattr__(name):
@@ -54,6 +58,8 @@ def __getattr__(name):
         except ModuleNotFoundError as error:
             if error.name != f"{__name__}.{name}":
                 raise
+    if name in _FROM:
+        return getattr(__getattr__(_FROM[name]), name)
     if name.endswith("Storage"):
         from . import storage
 

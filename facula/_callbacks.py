@@ -128,6 +128,36 @@ def foreign_call(op, owner, args, kwargs):
     return handle_torch_function(op, (owner,), *args, **kwargs)
 
 
+def composite_call(op, function, args, kwargs):
+    from .overrides import composite_call
+
+    return composite_call(op, function, args, kwargs)
+
+
+def attribute_call(name, x):
+    from .overrides import attribute_call
+
+    return attribute_call(name, x)
+
+
+def signature_of(op):
+    from .ops._document import signature_of
+
+    return signature_of(op)
+
+
+def doc_of(op):
+    from .ops._document import doc_of
+
+    return doc_of(op)
+
+
+def module_of(op):
+    from .ops._document import module_of
+
+    return module_of(op)
+
+
 def slow_detach(x):
     from ._dispatch import slow_detach
 
@@ -141,17 +171,9 @@ def slow_item(x):
 
 
 def slow_bool(x):
-    return bool(slow_item(x))
+    from ._dispatch import slow_bool
 
-
-def batched_shape(x):
-    from ._dispatch import batched_shape
-
-    return batched_shape(x)
-
-
-def batched_numel(x):
-    return batched_shape(x).numel()
+    return slow_bool(x)
 
 
 def getitem(x, index):
@@ -191,13 +213,16 @@ def as_tensor(data):
 
 
 def reduce_op(op):
-    entry = op.entries[0]
-    return _find_op, (entry.namespace, op.__name__)
+    from .ops._document import home_of
+
+    return _find_op, home_of(op)
 
 
 def _find_op(namespace, name):
     import importlib
 
+    if namespace == "Tensor":
+        return getattr(Tensor, name)
     module = importlib.import_module(f"facula.{namespace}" if namespace else "facula")
     return getattr(module, name)
 

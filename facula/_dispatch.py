@@ -1,208 +1,148 @@
-"""What stands behind the door: subclasses, forward mode, vmap. Each sees a whole call."""
+"""What stands behind the door: modes, subclasses, autocast, and the levels of vmap and forward mode. Each sees a whole call."""
 
 from __future__ import annotations
 
+from ._forward import dual_call, map_tensors, tensors_of
+from ._levels import BATCHED, DUAL, SUBCLASS, WRAPPED, batched, current_vmap, depth_of, lift
 from ._native import core
 
 Tensor = core.Tensor
-SUBCLASS, BATCHED, DUAL = 2, 4, 8
-
-
-def _tensors(values):
-    for v in values:
-        if isinstance(v, Tensor):
-            yield v
-        elif isinstance(v, (list, tuple)):
-            for t in v:
-                if isinstance(t, Tensor):
-                    yield t
-
-
-def _map(function, values):
-    return tuple(function(v) if isinstance(v, Tensor) else
-                 type(v)(function(t) if isinstance(t, Tensor) else t for t in v) if type(v) in (list, tuple) else v for v in values)
 
 
 def slow_call(op, entry, values, out):
     """A call that something wants to see. values: by parameter of the entry."""
+    from . import overrides
+
     flags = 0
-    for t in _tensors(values):
+    for t in tensors_of(values):
         flags |= t._flags
-    if flags & SUBCLASS and not _disabled:
-        return _torch_function(op, entry, values, out)
-    if flags & BATCHED:
+    if isinstance(out, Tensor):
+        flags |= out._flags
+    if overrides.wanted(flags & SUBCLASS):
+        args, kwargs = as_called(entry, values)
+        if out is not None:
+            kwargs["out"] = out
+        return overrides.call_overrides(op, [t for t in tensors_of((*values, out)) if t._flags & SUBCLASS], args, kwargs)
+    if _autocast:
+        from .amp import autocast_mode
+
+        values = autocast_mode.cast(entry, values)
+    return call(op, entry, values, out)
+
+
+_autocast: list = []  # not empty while an autocast region is active
+
+
+def call(op, entry, values, out):
+    """Hands a call to the innermost level that has wrapped one of its tensors."""
+    top = None
+    for t in tensors_of(values):
+        if t._flags & WRAPPED and (top is None or t._wrapped[0].number > top.number):
+            top = t._wrapped[0]
+    if top is None:
+        if entry.name in RANDOM and current_vmap() is not None:
+            from .func._vmap import random_call
+
+            return random_call(current_vmap(), op, entry, values, out)
+        return op._run(entry, values, out)
+    if top.kind == "vmap":
         from .func._vmap import batched_call
 
-        return batched_call(op, entry, values, out)
-    if flags & DUAL:
-        return _dual_call(op, entry, values, out)
-    return op._run(entry, values, out)
+        return batched_call(top, op, entry, values, out)
+    if not top.alive:
+        from .autograd.forward_ad import strip
+
+        return call(op, entry, map_tensors(lambda t: strip(t, top), values), out)
+    return dual_call(top, op, entry, values, out)
 
 
-# ---------------------------------------------------------------- subclasses
-_disabled: list = []
+RANDOM = frozenset("uniform_ normal_ _random_range_ _random_all_ bernoulli_ exponential_ geometric_ log_normal_ cauchy_ _randperm".split())
 
 
-class DisableTorchFunctionSubclass:
-    """Inside, subclasses are treated as plain tensors."""
-
-    def __enter__(self):
-        _disabled.append(True)
-
-    def __exit__(self, *exc):
-        _disabled.pop()
-
-
-def _torch_function(op, entry, values, out):
-    kinds = []
-    for t in _tensors(values):
-        if t._flags & SUBCLASS and type(t) not in kinds:
-            kinds.append(type(t))
-    kinds.sort(key=lambda k: -len(k.__mro__))
-    args, kwargs = _as_called(entry, values)
-    if out is not None:
-        kwargs["out"] = out
-    for kind in kinds:
-        result = kind.__torch_function__(op, tuple(kinds), args, kwargs)
-        if result is not NotImplemented:
-            return result
-    raise TypeError(f"no implementation found for '{entry.qualified}' on types that implement __torch_function__: {kinds}")
+def record(level, op, entry, values, results):
+    """Records a call that was run in parts, in the graph of the level's depth."""
+    if not core.is_grad_enabled() or not entry.differentiable and not entry.view:
+        return
+    vmap = level.vmap
+    depth = vmap.depth if vmap else 0
+    if entry.view or any(t.requires_grad and depth_of(t) == depth for t in tensors_of(values)):
+        op._record(entry, map_tensors(lambda t: lift(t, vmap), values), results)
 
 
-def _as_called(entry, values):
-    args, kwargs = [], {}
+def finish(entry, result, out):
+    """Copies a result to where `out=` says."""
+    if isinstance(out, Tensor):
+        if out.shape != result.shape:
+            out.resize_(result.shape)
+        return out.copy_(result)
+    for o, r in zip(out, result, strict=True):
+        finish(entry, r, o)
+    return out
+
+
+def as_called(entry, values):
+    """Arguments as a user would write them: defaults left out, the rest by position as far as possible."""
+    args, kwargs, by_name = [], {}, False
     for (name, _, _, keyword_only, has_default, default, _), value in zip(entry.params, values):
+        by_name = by_name or keyword_only
         if has_default and value is default:
-            continue
-        if keyword_only or len(args) < len([k for k in kwargs]) or (kwargs and not keyword_only):
+            by_name = True  # what follows needs its name
+        elif by_name:
             kwargs[name] = value
         else:
             args.append(value)
     return tuple(args), kwargs
 
 
+class DisableTorchFunctionSubclass:
+    """Inside, subclasses are treated as plain tensors."""
+
+    def __enter__(self):
+        from . import overrides
+
+        self.before = overrides.disable_subclasses(True)
+
+    def __exit__(self, *exc):
+        from . import overrides
+
+        overrides.disable_subclasses(self.before)
+
+
 def plain_call(cls, func, types, args, kwargs):
     """Tensor's own __torch_function__: runs the function, and gives results the subclass."""
+    from . import overrides
+
+    if not all(issubclass(cls, t) for t in types):
+        return NotImplemented
     with DisableTorchFunctionSubclass():
         result = func(*args, **kwargs)
-    keep = getattr(func, "__name__", "") in ("__get__", "__set__", "numpy", "tolist", "item")
-    return result if keep else _convert(result, cls)
+    return result if func in overrides.get_default_nowrap_functions() else _convert(result, cls)
 
 
 def _convert(result, cls):
-    if isinstance(result, Tensor) and not isinstance(result, cls) and cls is not Tensor:
+    if cls is Tensor:
+        return result
+    if isinstance(result, Tensor) and not isinstance(result, cls):
         return result.as_subclass(cls)
-    if type(result) in (tuple, list):
-        return type(result)(_convert(r, cls) for r in result)
+    if isinstance(result, (tuple, list)):
+        made = [_convert(r, cls) for r in result]
+        return type(result)(made) if type(result) in (tuple, list) or not isinstance(result, tuple) else type(result)(tuple(made))
     return result
-
-
-# ---------------------------------------------------------------- forward mode
-
-def _dual_call(op, entry, values, out):
-    from .autograd.forward_ad import strip, with_tangent
-
-    tangents = _map(lambda t: t._tangent if t._flags & DUAL else None, values)
-    if op.in_place:
-        return _dual_in_place(op, entry, values)
-    primals = _map(strip, values)
-    result = op._run(entry, primals, out)
-    many = isinstance(result, (tuple, list))
-    results = tuple(result) if many else (result,)
-    found = tangent_of(op, entry, primals, tangents, results)
-    made = [with_tangent(r, t) if isinstance(r, Tensor) and t is not None else r for r, t in zip(results, found)]
-    if not many:
-        return made[0]
-    return type(result)(made) if type(result) in (tuple, list) else type(result)(tuple(made))
-
-
-def _dual_in_place(op, entry, values):
-    from .autograd.forward_ad import strip
-
-    target = values[0]
-    function = _functional_twin(op, entry)
-    result = function(*values)
-    with_out = strip(result)
-    previous = target._flags
-    target._flags = previous & ~DUAL
-    target.copy_(with_out)
-    if result._flags & DUAL:
-        target._tangent = result._tangent
-        target._flags = previous | DUAL
-    return target
-
-
-def _functional_twin(op, entry):
-    import facula
-
-    name = op.__name__.rstrip("_")
-    if name == "copy":
-        return lambda x, source, *_: source.expand(x.shape) if source.dtype == x.dtype else source.to(x.dtype).expand(x.shape)
-    if name == "zero":
-        return lambda x: facula.zeros_like(x)
-    if name == "fill":
-        return lambda x, value: facula.full_like(x, value)
-    return lambda *v: op._run  # pragma: no cover
-
-
-def tangent_of(op, entry, primals, tangents, results):
-    """Tangents of the results: the entry's own rule, or the transposed gradient rule."""
-    import facula
-
-    if entry.jvp is not None:
-        t = entry.jvp(primals, tangents, results)
-        return t if isinstance(t, tuple) else (t,)
-    if not entry.rules:
-        return (None,) * len(results)
-    # The gradient rule is linear in the incoming gradient: transposing it gives the tangent.
-    with facula.enable_grad():
-        inputs, directions = [], []
-
-        def leaf(p, t):
-            p = p.detach() if not p.requires_grad else p
-            if t is None:
-                return p
-            q = p.detach().requires_grad_() if not p.requires_grad else p.view_as(p)
-            inputs.append(q)
-            directions.append(t)
-            return q
-
-        again = tuple(
-            leaf(p, t) if isinstance(p, Tensor) and (t is None or isinstance(t, Tensor)) else
-            type(p)(leaf(a, b) if isinstance(a, Tensor) else a for a, b in zip(p, t)) if type(p) in (list, tuple) and type(t) in (list, tuple) else p
-            for p, t in zip(primals, tangents))
-        outputs = op._run(entry, again, None)
-        outputs = tuple(outputs) if isinstance(outputs, (tuple, list)) else (outputs,)
-        found = []
-        for out in outputs:
-            if not isinstance(out, Tensor) or not out.requires_grad:
-                found.append(None)
-                continue
-            probe = facula.zeros_like(out).requires_grad_()
-            back = facula.autograd.grad((out,), inputs, (probe,), create_graph=True, allow_unused=True)
-            pairs = [(g, d) for g, d in zip(back, directions) if g is not None and g.requires_grad]
-            if not pairs:
-                found.append(facula.zeros_like(out))
-                continue
-            t = facula.autograd.grad([g for g, _ in pairs], (probe,), [d.to(g.dtype) for g, d in pairs], create_graph=core.is_grad_enabled() and
-                                     any(d.requires_grad for d in directions) or any(p.requires_grad for p in _tensors(primals)), allow_unused=True)[0]
-            found.append(facula.zeros_like(out) if t is None else t)
-    return tuple(found)
 
 
 # ---------------------------------------------------------------- methods of special tensors
 
 def slow_detach(x):
-    from .autograd.forward_ad import with_tangent
+    from . import overrides
 
+    if overrides.wanted(x._flags & SUBCLASS):
+        return overrides.call_overrides(Tensor.detach, [x], (x,), {})
     if x._flags & BATCHED:
-        from .func._vmap import detach
-
-        return detach(x)
-    out = core.alias(x)
+        level, value, dim = x._wrapped
+        return batched(level, value.detach(), dim)
     if x._flags & DUAL:
-        return with_tangent(out, x._tangent.detach())
-    return out.as_subclass(type(x)) if x._flags & SUBCLASS else out
+        return x._wrapped[1].detach()
+    return core.alias(x)
 
 
 def slow_item(x):
@@ -212,37 +152,20 @@ def slow_item(x):
     return core.alias(x).item()
 
 
-def batched_shape(x):
-    from .func._vmap import shape
-
-    return shape(x)
+def slow_bool(x):
+    if x._flags & BATCHED:
+        raise RuntimeError("vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't support that yet, please "
+                           "shout over at https://github.com/pytorch/functorch/issues/257 .")
+    return bool(core.alias(x))
 
 
 def custom_function(cls, args, kwargs):
-    """autograd.Function on dual or batched tensors: (handled, result)."""
-    from .autograd.forward_ad import strip, with_tangent
+    """autograd.Function.apply on wrapped tensors."""
+    top = max((a._wrapped[0] for a in args if isinstance(a, Tensor) and a._flags & WRAPPED), key=lambda level: level.number)
+    from .autograd import function
 
-    flags = 0
-    for a in args:
-        flags |= a._flags if isinstance(a, Tensor) else 0
-    if flags & BATCHED:
-        from .func._vmap import custom_function
+    if top.kind == "vmap":
+        from .func._custom import batched_function
 
-        return True, custom_function(cls, args, kwargs)
-    tangents = [a._tangent if isinstance(a, Tensor) and a._flags & DUAL else None for a in args]
-    primals = [strip(a) if isinstance(a, Tensor) else a for a in args]
-    context = cls._backward_cls()
-    context._needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
-    from .autograd.function import Function
-
-    if cls.setup_context is not Function.setup_context:
-        output = cls.forward(*primals, **kwargs)
-        cls.setup_context(context, tuple(primals), output)
-    else:
-        output = cls.forward(context, *primals, **kwargs)
-    if context._saved_forward and not context._to_save:
-        context._to_save = context._saved_forward
-    result = cls.jvp(context, *tangents)
-    if isinstance(output, tuple):
-        return True, tuple(with_tangent(o, t) for o, t in zip(output, result))
-    return True, with_tangent(output, result)
+        return batched_function(top, cls, args, kwargs)
+    return function.dual_function(top, cls, args, kwargs)

@@ -188,8 +188,10 @@ def construct(cls, *args, device=None, requires_grad=None, dtype=None, data=None
 
 
 def _overrides(cls):
-    own = getattr(cls, "__torch_function__", None)
-    return own is not None and getattr(own, "__func__", own) is not _default_torch_function
+    # Subclasses without a `__torch_function__` of their own have Tensor's: results become the subclass.
+    from .overrides import _disabled_torch_function_impl
+
+    return cls is not Tensor and getattr(cls.__torch_function__, "__func__", cls.__torch_function__) is not _disabled_torch_function_impl
 
 
 def _default_torch_function(cls, func, types, args=(), kwargs=None):

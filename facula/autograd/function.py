@@ -88,7 +88,7 @@ class BackwardCFunction(FunctionCtx, core.Node):
 
     _to_save = ()
     _saved = None
-    _saved_forward = ()
+    _saved_forward = _jvp_saved = ()
     _dirty = ()
     _non_differentiable = ()
     _materialize = True
@@ -97,7 +97,7 @@ class BackwardCFunction(FunctionCtx, core.Node):
 
     def _unpack(self):
         if self._saved is None:
-            return tuple(self._to_save)
+            return tuple(self._jvp_saved or self._to_save)
         if self._saved == "freed":
             raise RuntimeError("Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
                                "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
@@ -197,9 +197,7 @@ class Function(metaclass=FunctionMeta):
         if any(isinstance(a, Tensor) and a._flags & 12 for a in args):
             from .._dispatch import custom_function
 
-            handled, result = custom_function(cls, args, kwargs)
-            if handled:
-                return result
+            return custom_function(cls, args, kwargs)
         node = cls._backward_cls()
         node._needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
         tracked = core.is_grad_enabled() and any(node._needs_input_grad)
@@ -246,6 +244,31 @@ def _record(node, args, output, tracked):
     node._to_save = ()
     node.slots_used = True
     return tuple(made) if isinstance(output, tuple) else made[0]
+
+
+def dual_function(level, cls, args, kwargs):
+    """`apply` on dual numbers: the Function's own `jvp` gives the tangents."""
+    from .._levels import dual, level_of
+    from .forward_ad import strip
+
+    duals = [isinstance(a, Tensor) and level_of(a) is level for a in args]
+    primals = [strip(a, level) if d else a for a, d in zip(args, duals)]
+    node = cls._backward_cls()
+    node._needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in primals)
+    tracked = core.is_grad_enabled() and any(node._needs_input_grad)
+    with _no_grad():
+        if cls.setup_context is not Function.setup_context:
+            output = cls.forward(*primals, **kwargs)
+            cls.setup_context(node, tuple(primals), output)
+        else:
+            output = cls.forward(node, *primals, **kwargs)
+    node._jvp_saved = node._saved_forward or node._to_save
+    slopes = cls.jvp(node, *(a._wrapped[2] if d else None for a, d in zip(args, duals)))
+    recorded = _record(node, primals, output, tracked)
+    if not isinstance(recorded, tuple):
+        slopes = slopes[0] if isinstance(slopes, tuple) else slopes
+        return recorded if slopes is None else dual(level, recorded, slopes)
+    return tuple(o if t is None or not isinstance(o, Tensor) else dual(level, o, t) for o, t in zip(recorded, slopes))
 
 
 def once_differentiable(backward):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import facula
 
 from .._native import core
+from ..overrides import _disabled_torch_function_impl
 
 Tensor = core.Tensor
 
@@ -53,6 +54,8 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
     def __repr__(self, *, tensor_contents=None):
         return "Parameter containing:\n" + Tensor.__repr__(self)
 
+    __torch_function__ = _disabled_torch_function_impl
+
 
 
 class Buffer(Tensor):
@@ -68,6 +71,8 @@ class Buffer(Tensor):
 
     def __init__(self, data=None, *, persistent=True):
         pass
+
+    __torch_function__ = _disabled_torch_function_impl
 
 
 

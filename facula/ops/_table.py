@@ -310,6 +310,8 @@ def build(core):
         # A composite of the same name takes the calls that no entry takes (a rare option, say).
         rest = composites.get(qualified)
         call = core.define(name, usable, in_place, rest and _with_out(rest.function))
+        for e in usable:
+            e.operation = call
         for n in (name, *options["aliases"]):
             if options["function"] or in_place:
                 functions.setdefault(namespace, {})[n] = call
@@ -324,22 +326,12 @@ def build(core):
     for qualified, c in composites.items():
         if qualified in entries:
             continue
-        call = _with_out(c.function) if c.is_function else c.function
+        call = core.guard(c.name, _with_out(c.function) if c.is_function else c.function)
         for n in (c.name, *c.aliases):
             if c.is_function:
                 functions.setdefault(c.namespace, {})[n] = call
             if c.method:
-                methods[n] = c.function
+                methods[n] = core.guard(n, c.function)
             if c.inplace:
-                methods[n + "_"] = _in_place(c.function, n + "_")
+                methods[n + "_"] = core.guard(n + "_", _in_place(c.function, n + "_"))
     return functions, methods, missing
-
-
-def signature_of(entry):
-    """The entry's signature for `inspect` and for documentation."""
-    import inspect
-
-    kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
-    return inspect.Signature([
-        inspect.Parameter(n, kinds[kw], default=value if has else inspect.Parameter.empty)
-        for n, _, _, kw, has, value, _ in entry.params])

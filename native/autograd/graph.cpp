@@ -303,6 +303,15 @@ Autograd& autograd_of(const Tensor& t) {
   return *t->autograd;
 }
 
+Tensor graphless(const Tensor& t) {
+  Tensor out = shallow_copy(t);
+  if (t->autograd && t->autograd->wrapped) {
+    out->flags |= t->flags & (kBatched | kDual);
+    autograd_of(out).wrapped = t->autograd->wrapped;
+  }
+  return out;
+}
+
 bool should_track(const Tensor& t) { return modes.grad && t.requires_grad(); }
 
 NodeRef grad_fn(const Tensor& t) {

@@ -54,9 +54,10 @@ struct Autograd {
   bool retains_grad = false;
   Py hooks;                  // leaves: dict id -> hook
   Py post_accumulate_hooks;
-  Py tangent;                // forward mode: Python object
+  Py wrapped;                // vmap, forward mode: (level, value, dimension or tangent), see facula/_dispatch.py
 };
 Autograd& autograd_of(const Tensor& t);  // makes it
+Tensor graphless(const Tensor& t);       // same value without history; inside vmap and forward mode, wrapped as `t` is
 inline bool is_leaf(const Tensor& t) { return !(t->autograd && t->autograd->edge.node); }
 Edge gradient_edge(const Tensor& t);      // where t's gradient goes; empty if none is wanted
 NodeRef grad_fn(const Tensor& t);         // null for leaves; refreshed for views of changed bases
@@ -68,6 +69,8 @@ struct Modes {
   bool grad = true, inference = false;
   uint32_t slow = 0;       // > 0: a Python-side interpreter wants to see every call
   bool anomaly = false;
+  bool no_overrides = false;    // subclasses count as plain tensors
+  uint32_t function_modes = 0;  // active TorchFunctionModes; they count in `slow` too
   PyObject* pack_hooks = nullptr;  // borrowed (pack, unpack) on top of the stack
 };
 extern thread_local Modes modes;

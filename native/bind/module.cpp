@@ -2,6 +2,7 @@
 #include <dlfcn.h>
 
 #include <map>
+#include <unordered_set>
 
 #include "autograd/graph.h"
 #include "bind/data.h"
@@ -60,6 +61,57 @@ PyObject* subclass(PyObject*, PyObject* args) {
 }
 PyObject* alias_tensor(PyObject*, PyObject* o) { return guarded([&]() -> PyObject* { return give(shallow_copy(Tensor(tensor_of(o)))); }); }
 
+// wrap(tensor, payload, flags): an object for `tensor` that the slow path takes apart (vmap, forward mode).
+PyObject* wrap_tensor(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *o, *payload;
+    unsigned flags;
+    if (!PyArg_ParseTuple(args, "O!OI", &TensorType, &o, &payload, &flags)) return nullptr;
+    Tensor out = shallow_copy(Tensor(tensor_of(o)));
+    out->flags |= flags;
+    autograd_of(out).wrapped = Py::borrow(payload);
+    return give(out);
+  });
+}
+// wrap_batched(value, dimension, payload): one example of `value`, as functions under vmap see it.
+PyObject* wrap_batched(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *o, *payload;
+    int at;
+    if (!PyArg_ParseTuple(args, "O!iO", &TensorType, &o, &at, &payload)) return nullptr;
+    Tensor value(tensor_of(o));
+    Dims sizes, strides;
+    for (int d = 0; d < value.dim(); ++d)
+      if (d != at) { sizes.push_back(value.size(d)); strides.push_back(value.stride(d)); }
+    Tensor out = as_view(value, sizes, strides, value->offset);
+    out->flags |= kBatched;
+    autograd_of(out).wrapped = Py::borrow(payload);
+    return give(out);
+  });
+}
+PyObject* graphless_tensor(PyObject*, PyObject* o) { return guarded([&]() -> PyObject* { return give(graphless(Tensor(tensor_of(o)))); }); }
+// depends_on_others(tensors, nodes): whether a graph has leaves besides the ones of `nodes`.
+PyObject* depends_on_others(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *tensors, *own;
+    if (!PyArg_ParseTuple(args, "OO", &tensors, &own)) return nullptr;
+    std::unordered_set<Node*> seen;
+    std::vector<Node*> stack;
+    Py roots = checked(PySequence_Tuple(tensors)), leaves = checked(PySequence_Tuple(own));
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(leaves.get()); ++i)
+      if (Edge e = gradient_edge(Tensor(tensor_of(PyTuple_GET_ITEM(leaves.get(), i)))); e.node && e.node->variable) seen.insert(e.node.get());
+    auto visit = [&](const Edge& e) { if (e.node && seen.insert(e.node.get()).second) stack.push_back(e.node.get()); };
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(roots.get()); ++i) visit(gradient_edge(Tensor(tensor_of(PyTuple_GET_ITEM(roots.get(), i)))));
+    while (!stack.empty()) {
+      Node* n = stack.back();
+      stack.pop_back();
+      if (n->variable) Py_RETURN_TRUE;
+      for (auto& e : n->next) visit(e);
+    }
+    Py_RETURN_FALSE;
+  });
+}
+
 PyObject* grad_enabled(PyObject*, PyObject*) { return PyBool_FromLong(modes.grad); }
 PyObject* set_grad(PyObject*, PyObject* on) {
   const bool before = std::exchange(modes.grad, PyObject_IsTrue(on) == 1);
@@ -77,6 +129,16 @@ PyObject* set_anomaly(PyObject*, PyObject* on) {
 PyObject* add_slow(PyObject*, PyObject* by) {
   modes.slow += uint32_t(PyLong_AsLong(by));
   return PyLong_FromUnsignedLong(modes.slow);
+}
+PyObject* set_no_overrides(PyObject*, PyObject* on) {
+  modes.no_overrides = PyObject_IsTrue(on) == 1;
+  Py_RETURN_NONE;
+}
+PyObject* add_function_mode(PyObject*, PyObject* by) {
+  const uint32_t n = uint32_t(PyLong_AsLong(by));
+  modes.function_modes += n;
+  modes.slow += n;
+  Py_RETURN_NONE;
 }
 // set_pack_hooks((pack, unpack) or None): Python keeps the stack alive.
 PyObject* set_pack_hooks(PyObject*, PyObject* pair) {
@@ -188,12 +250,18 @@ PyMethodDef functions[] = {
     {"attach", attach, METH_VARARGS, nullptr},
     {"make_subclass", subclass, METH_VARARGS, nullptr},
     {"alias", alias_tensor, METH_O, nullptr},
+    {"wrap", wrap_tensor, METH_VARARGS, nullptr},
+    {"wrap_batched", wrap_batched, METH_VARARGS, nullptr},
+    {"graphless", graphless_tensor, METH_O, nullptr},
+    {"depends_on_others", depends_on_others, METH_VARARGS, nullptr},
     {"is_grad_enabled", grad_enabled, METH_NOARGS, nullptr},
     {"set_grad_enabled", set_grad, METH_O, nullptr},
     {"is_inference_mode_enabled", inference, METH_NOARGS, nullptr},
     {"set_inference_mode", set_inference, METH_O, nullptr},
     {"set_anomaly", set_anomaly, METH_O, nullptr},
     {"add_slow", add_slow, METH_O, nullptr},
+    {"set_no_overrides", set_no_overrides, METH_O, nullptr},
+    {"add_function_mode", add_function_mode, METH_O, nullptr},
     {"set_pack_hooks", set_pack_hooks, METH_O, nullptr},
     {"get_default_dtype", get_default_dtype, METH_NOARGS, nullptr},
     {"set_default_dtype", set_default, METH_O, nullptr},

@@ -279,6 +279,15 @@ void copy_to_out(const Overload& op, const Tensor& out, const Tensor& result) {
   out.bump();
 }
 
+void note_views(const Tensor& base, const std::vector<Tensor>& views) {
+  for (auto& v : views) {
+    if (!v || !(v->storage == base->storage)) continue;  // reshape() had to copy
+    auto& meta = autograd_of(v);
+    meta.base = base->autograd && base->autograd->base ? base->autograd->base : base;
+    meta.base_version = v->storage->version;
+  }
+}
+
 PyObject* run_general(const Overload& op, PyObject* const* slots, Variant variant, PyObject* out_object) {
   const bool track = modes.grad && op.differentiable && any_requires_grad(op, slots);
   if (variant == Variant::in_place || op.in_place) {
@@ -317,22 +326,43 @@ PyObject* run_general(const Overload& op, PyObject* const* slots, Variant varian
   if (op.view) {
     Tensor base(tensor_of(slots[0]));
     if (out.size() == 1 && out[0].is(base)) return give(out[0]);  // contiguous() with nothing to do
-    if (modes.grad && !modes.inference)
-      for (auto& v : out) {
-        if (!(v->storage == base->storage)) continue;  // reshape() had to copy
-        auto& meta = autograd_of(v);
-        meta.base = base->autograd && base->autograd->base ? base->autograd->base : base;
-        meta.base_version = v->storage->version;
-      }
+    if (modes.grad && !modes.inference) note_views(base, out);
     if (base->flags & kUntracked) for (auto& v : out) v->flags |= kUntracked;
   }
   if (track) record(op, slots, out, false);
   return wrap_results(op, std::move(out));
 }
 
+// Whether an argument's class may override calls: a tensor subclass, or another library's tensor-like.
+bool may_override(PyObject* o) {
+  if (is_tensor(o)) return (tensor_of(o)->flags & kSubclass) && !modes.no_overrides;
+  PyTypeObject* type = Py_TYPE(o);
+  if (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) || PyType_Check(o)) return false;
+  static PyObject* name = PyUnicode_InternFromString("__torch_function__");
+  return PyObject_HasAttr(reinterpret_cast<PyObject*>(type), name);
+}
+
+// A function in Python behind the door: only modes and overriding classes are looked for.
+PyObject* guarded_call(OpObject* op, PyObject* callable, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
+  const Py_ssize_t n = PyVectorcall_NARGS(nargsf), all = n + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
+  bool seen = modes.function_modes > 0;
+  for (Py_ssize_t i = 0; i < all && !seen; ++i) {
+    seen = may_override(args[i]);
+    if (!PyList_Check(args[i]) && !PyTuple_Check(args[i])) continue;
+    for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(args[i]) && !seen; ++k) seen = may_override(PySequence_Fast_GET_ITEM(args[i], k));
+  }
+  if (!seen) return PyObject_Vectorcall(op->fallback, args, nargsf, kwnames);
+  Py values = checked(PyTuple_New(n)), named = checked(PyDict_New());
+  for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(values.get(), i, Py_NewRef(args[i]));
+  for (Py_ssize_t i = n; i < all; ++i)
+    if (PyDict_SetItem(named.get(), PyTuple_GET_ITEM(kwnames, i - n), args[i]) < 0) throw PythonError();
+  return PyObject_CallFunctionObjArgs(callback("composite_call"), callable, op->fallback, values.get(), named.get(), nullptr);
+}
+
 PyObject* op_call(PyObject* callable, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   return guarded([&]() -> PyObject* {
     OpObject* op = op_of(callable);
+    if (op->overloads->empty()) return guarded_call(op, callable, args, nargsf, kwnames);
     size_t n = size_t(PyVectorcall_NARGS(nargsf));
     PyObject* out = nullptr;
     PyObject* const* given = args;
@@ -380,7 +410,9 @@ PyObject* op_call(PyObject* callable, PyObject* const* args, size_t nargsf, PyOb
       }
       no_overload(*op->overloads, args, n, kwnames);
     }
-    if (modes.slow || (tensor_flags(*chosen, slots) & kNeedsSlowPath)) return slow_call(op, *chosen, slots, out);
+    const uint32_t minded = modes.no_overrides ? kNeedsSlowPath & ~uint32_t(kSubclass) : kNeedsSlowPath;
+    if (modes.slow || (tensor_flags(*chosen, slots) & minded) || (out && is_tensor(out) && (tensor_of(out)->flags & minded)))
+      return slow_call(op, *chosen, slots, out);
     return chosen->formula ? run_pointwise(*chosen, slots, op->variant, out && is_tensor(out) ? out : nullptr)
                            : run_general(*chosen, slots, op->variant, out);
   });
@@ -399,6 +431,10 @@ PyObject* op_entries(PyObject* o, void*) {
   for (size_t i = 0; out && i < list.size(); ++i) PyTuple_SET_ITEM(out, Py_ssize_t(i), Py_NewRef(list[i]->python));
   return out;
 }
+PyObject* op_function(PyObject* o, void*) { return Py_NewRef(op_of(o)->fallback ? op_of(o)->fallback : Py_None); }
+PyObject* op_signature(PyObject* o, void*) { return PyObject_CallOneArg(callback("signature_of"), o); }
+PyObject* op_doc(PyObject* o, void*) { return PyObject_CallOneArg(callback("doc_of"), o); }
+PyObject* op_module(PyObject* o, void*) { return PyObject_CallOneArg(callback("module_of"), o); }
 PyObject* op_in_place(PyObject* o, void*) { return PyBool_FromLong(op_of(o)->variant == Variant::in_place); }
 PyObject* op_reduce(PyObject* o, PyObject*) { return PyObject_CallFunctionObjArgs(callback("reduce_op"), o, nullptr); }
 // _run(entry, values, out): below the door, for the slow path.
@@ -418,12 +454,38 @@ PyObject* op_run(PyObject* o, PyObject* args) {
   });
 }
 
+// _record(entry, values, results): the call's node, for calls that the slow path has run in parts.
+PyObject* op_record(PyObject* o, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *entry, *values, *results;
+    if (!PyArg_ParseTuple(args, "OO!O!", &entry, &PyTuple_Type, &values, &PyTuple_Type, &results)) return nullptr;
+    for (auto* overload : *op_of(o)->overloads) {
+      if (overload->python != entry) continue;
+      Slots slots;
+      for (size_t i = 0; i < overload->params.size(); ++i) slots[i] = PyTuple_GET_ITEM(values, Py_ssize_t(i));
+      std::vector<Tensor> out;
+      for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(results); ++i) {
+        PyObject* r = PyTuple_GET_ITEM(results, i);
+        out.push_back(is_tensor(r) ? Tensor(tensor_of(r)) : Tensor());
+      }
+      if (overload->view && !modes.inference) note_views(Tensor(tensor_of(slots[0])), out);
+      if (modes.grad && overload->differentiable && any_requires_grad(*overload, slots))
+        record(*overload, slots, out, op_of(o)->variant == Variant::in_place || overload->in_place);
+      Py_RETURN_NONE;
+    }
+    throw RuntimeError("internal error: no such overload; please report this text");
+  });
+}
+
 PyGetSetDef op_getset[] = {{"__name__", op_get_name, op_set_name, nullptr, nullptr},
                            {"__qualname__", op_get_name, op_set_name, nullptr, nullptr},
                            {"entries", op_entries, nullptr, "The table's entries, one per overload.", nullptr},
+                           {"__wrapped_function__", op_function, nullptr, "The Python that runs where no entry does.", nullptr},
+                           {"__signature__", op_signature, nullptr, nullptr, nullptr}, {"__doc__", op_doc, nullptr, nullptr, nullptr},
+                           {"__module__", op_module, nullptr, nullptr, nullptr},
                            {"in_place", op_in_place, nullptr, "", nullptr},
                            {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr}, {}};
-PyMethodDef op_methods[] = {{"_run", op_run, METH_VARARGS, nullptr}, {"__reduce__", op_reduce, METH_NOARGS, nullptr}, {}};
+PyMethodDef op_methods[] = {{"_run", op_run, METH_VARARGS, nullptr}, {"_record", op_record, METH_VARARGS, nullptr}, {"__reduce__", op_reduce, METH_NOARGS, nullptr}, {}};
 
 }  // namespace
 

@@ -48,7 +48,6 @@ Tensor fit(Tensor grad, const Node& node, size_t edge) {
   const Slot& slot = e.node->slots[e.slot];
   if (slot.dtype == DType::undefined || (grad->flags & kOther)) return grad;
   if (!(grad.sizes() == slot.sizes) || grad.dtype() != slot.dtype) {
-    if (grad->flags & kBatched) return grad;
     Py size = checked(size_object(slot.sizes));
     Py fitted = checked(PyObject_CallFunctionObjArgs(callback("fit_gradient"), object_of(grad.get()), size.get(), dtype_object(slot.dtype), nullptr));
     return Tensor(tensor_of(fitted.get()));
@@ -136,6 +135,7 @@ void apply_rules(Node& node, std::vector<Tensor>& grads, bool with_graph) {
   bool slow = modes.slow;
   for (auto& g : grads) slow = slow || (g && (g->flags & kNeedsSlowPath));
   for (auto& a : state.args) slow = slow || (a.is_tensor && a.tensor.tensor && (a.tensor.tensor->flags & kNeedsSlowPath));
+  for (auto& r : state.results) slow = slow || (r.tensor && (r.tensor->flags & kNeedsSlowPath));
   for (const Rule& rule : op.rules) {
     bool wanted = false;
     for (int i : rule.inputs) wanted = wanted || needs(node, state, i);
@@ -166,7 +166,7 @@ void SavedTensor::save(const Tensor& t, int32_t output_index) {
     // The hook sees no graph of its own.
     GradMode off(false);
     PyObject* hooks = std::exchange(modes.pack_hooks, nullptr);
-    Tensor seen = output_index >= 0 ? shallow_copy(t) : t;
+    Tensor seen = output_index >= 0 ? graphless(t) : t;
     packed = Py(PyObject_CallOneArg(pack, object_of(seen.get())));
     modes.pack_hooks = hooks;
     if (!packed) throw PythonError();
@@ -174,7 +174,7 @@ void SavedTensor::save(const Tensor& t, int32_t output_index) {
     tensor = Tensor();
     return;
   }
-  tensor = output_index >= 0 ? shallow_copy(t) : t;
+  tensor = output_index >= 0 ? graphless(t) : t;
   version = t->storage ? t->storage->version : 0;
 }
 
@@ -196,7 +196,7 @@ Tensor SavedTensor::get(Node& owner, bool with_graph) {
                        "torch.autograd.set_detect_anomaly(True).");
   }
   if (output >= 0 && with_graph) {
-    Tensor t = shallow_copy(tensor);
+    Tensor t = graphless(tensor);
     auto& meta = autograd_of(t);
     meta.edge = {NodeRef(&owner), uint32_t(output)};
     t->flags |= kRequiresGrad;
@@ -235,7 +235,6 @@ Py geometry(PyObject* o, bool strides) {
       PyList_SET_ITEM(list.get(), k, geometry(PySequence_Fast_GET_ITEM(o, k), strides).release());
     return list;
   }
-  if (!strides && (tensor_of(o)->flags & kBatched)) return checked(PyObject_GetAttrString(o, "shape"));
   Py sizes = checked(size_object(tensor_of(o)->sizes));
   if (!strides) return sizes;
   Py steps = checked(size_object(tensor_of(o)->strides));

@@ -133,7 +133,14 @@ PyObject* variant(PyObject*, PyObject* args) {
   return reinterpret_cast<PyObject*>(make_op(name, Variant::in_place, reinterpret_cast<OpObject*>(op)->overloads, fallback));
 }
 
-PyMethodDef functions[] = {{"define", define, METH_VARARGS, "Makes an operation of table entries."},
+// guard(name, function): a function in Python as an operation, so that modes and subclasses see its calls.
+PyObject* guard(PyObject*, PyObject* args) {
+  PyObject *name, *function;
+  if (!PyArg_ParseTuple(args, "UO", &name, &function)) return nullptr;
+  return reinterpret_cast<PyObject*>(make_op(name, Variant::function, new std::vector<Overload*>, function));
+}
+
+PyMethodDef functions[] = {{"guard", guard, METH_VARARGS, "A function in Python behind the door."}, {"define", define, METH_VARARGS, "Makes an operation of table entries."},
                            {"variant", variant, METH_VARARGS, "The in-place form of an operation."}, {}};
 
 }  // namespace

@@ -11,7 +11,7 @@ Tensor self_of(PyObject* o) { return Tensor(tensor_of(o)); }
 PyObject* size(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   return guarded([&]() -> PyObject* {
     if (kwnames && PyTuple_GET_SIZE(kwnames)) n = 1;
-    if (tensor_of(o)->flags & (kBatched | kSubclass | kOther)) {
+    if (tensor_of(o)->flags & (kSubclass | kOther)) {
       Py s(PyObject_GetAttrString(o, "shape"));
       if (!s || n == 0 || args[0] == Py_None) return s.release();
       return PyObject_GetItem(s.get(), args[0]);
@@ -32,7 +32,6 @@ PyObject* stride(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject*) {
 }
 PyObject* dim(PyObject* o, PyObject*) { return PyObject_GetAttrString(o, "ndim"); }
 PyObject* numel(PyObject* o, PyObject*) {
-  if (tensor_of(o)->flags & kBatched) return PyObject_CallOneArg(callback("batched_numel"), o);
   return PyLong_FromLongLong(tensor_of(o)->numel);
 }
 PyObject* element_size(PyObject* o, PyObject*) { return PyLong_FromLongLong(item_size(tensor_of(o)->dtype)); }
@@ -51,6 +50,7 @@ PyObject* item(PyObject* o, PyObject*) {
   });
 }
 PyObject* tolist(PyObject* o, PyObject*) {
+  if (tensor_of(o)->flags & kBatched) return PyObject_CallOneArg(callback("slow_item"), o);
   return guarded([&]() -> PyObject* { return to_list(self_of(o)); });
 }
 PyObject* is_contiguous(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {

@@ -77,6 +77,7 @@ int tensor_traverse(PyObject* o, visitproc visit, void* arg) {
     // The gradient may be shared with the core: only visit what nobody else holds.
     if (t->autograd->grad && t->autograd->grad->head.count == 1) Py_VISIT(object_of(t->autograd->grad.get()));
     Py_VISIT(t->autograd->hooks.get());
+    Py_VISIT(t->autograd->wrapped.get());
     Py_VISIT(t->autograd->post_accumulate_hooks.get());
     if (auto* n = t->autograd->edge.node.get()) Py_VISIT((PyObject*)n);
   }
@@ -87,6 +88,7 @@ int tensor_clear(PyObject* o) {
   if (t->dict) { PyObject* d = (PyObject*)t->dict; t->dict = nullptr; Py_DECREF(d); }
   if (t->autograd) {
     t->autograd->hooks = Py();
+    t->autograd->wrapped = Py();
     t->autograd->post_accumulate_hooks = Py();
     t->autograd->grad = Tensor();
     NodeRef n = std::move(t->autograd->edge.node);
@@ -98,14 +100,9 @@ int tensor_clear(PyObject* o) {
 const Tensor as_tensor(PyObject* o) { return Tensor(tensor_of(o)); }
 
 PyObject* get_shape(PyObject* o, void*) {
-  if (tensor_of(o)->flags & kBatched) return PyObject_CallOneArg(callback("batched_shape"), o);
   return size_object(tensor_of(o)->sizes);
 }
 PyObject* get_ndim(PyObject* o, void*) {
-  if (tensor_of(o)->flags & kBatched) {
-    Py s(get_shape(o, nullptr));
-    return s ? PyLong_FromSsize_t(PyTuple_GET_SIZE(s.get())) : nullptr;
-  }
   return PyLong_FromLong(tensor_of(o)->sizes.ndim());
 }
 PyObject* get_dtype(PyObject* o, void*) { return Py_NewRef(dtype_object(tensor_of(o)->dtype)); }
@@ -239,7 +236,7 @@ PyGetSetDef getset[] = {
     {"_base", get_base, nullptr, "The tensor this is a view of.", nullptr},
     {"_backward_hooks", get_meta<&Autograd::hooks>, set_meta<&Autograd::hooks>, "", nullptr},
     {"_post_accumulate_grad_hooks", get_meta<&Autograd::post_accumulate_hooks>, set_meta<&Autograd::post_accumulate_hooks>, "", nullptr},
-    {"_tangent", get_meta<&Autograd::tangent>, set_meta<&Autograd::tangent>, "", nullptr},
+    {"_wrapped", get_meta<&Autograd::wrapped>, set_meta<&Autograd::wrapped>, "", nullptr},
     {"_flags", get_flags, set_flags, "", nullptr},
     {"is_cuda", get_device_is, nullptr, "", (void*)Device::cuda},
     {"is_cpu", get_device_is, nullptr, "", (void*)Device::cpu},
@@ -253,6 +250,28 @@ PyGetSetDef getset[] = {
     {"itemsize", get_itemsize, nullptr, "", nullptr},
     {"nbytes", get_nbytes, nullptr, "", nullptr},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, "", nullptr}, {}};
+
+// Attributes that subclasses see being read: the getters above, behind a look at the class.
+std::vector<PyGetSetDef> plain_getset;
+PyObject* seen_get(PyObject* o, void* closure) {
+  const auto& plain = *static_cast<PyGetSetDef*>(closure);
+  if (((tensor_of(o)->flags & kSubclass) && !modes.no_overrides) || modes.function_modes)
+    return PyObject_CallFunction(callback("attribute_call"), "sO", plain.name, o);
+  return plain.get(o, plain.closure);
+}
+int seen_set(PyObject* o, PyObject* value, void* closure) {
+  const auto& plain = *static_cast<PyGetSetDef*>(closure);
+  return plain.set(o, value, plain.closure);
+}
+void show_attributes_to_subclasses() {
+  for (auto* g = getset; g->name; ++g) plain_getset.push_back(*g);
+  for (size_t i = 0; i < plain_getset.size(); ++i) {
+    if (getset[i].name[0] == '_' && std::string_view(getset[i].name) != "_base") continue;
+    getset[i].get = seen_get;
+    if (getset[i].set) getset[i].set = seen_set;
+    getset[i].closure = &plain_getset[i];
+  }
+}
 
 // ---------------------------------------------------------------- operators
 template <Operator which>
@@ -446,12 +465,14 @@ PyObject* make_subclass(PyTypeObject* type, const Tensor& from, bool requires_gr
   t->strides = from.strides();
   t->storage = from->storage;
   t->flags = (overrides ? uint32_t(kSubclass) : 0u) | (requires_grad ? uint32_t(kRequiresGrad) : 0u) | (from->flags & (kBatched | kDual | kOther));
+  if (from->autograd && from->autograd->wrapped) autograd_of(Tensor(t)).wrapped = from->autograd->wrapped;
   return o;
 }
 
 int add_tensor_type(PyObject* module) {
   destroy_object = [](Object* o) { _Py_Dealloc(reinterpret_cast<PyObject*>(o)); };
   new_tensor_object = allocate_tensor;
+  show_attributes_to_subclasses();
   if (PyType_Ready(&TensorType) < 0) return -1;
   static constexpr const char* names[] = {
       "add", "sub", "mul", "div", "floor_divide", "remainder", "pow", "matmul", "bitwise_and", "bitwise_or", "bitwise_xor",

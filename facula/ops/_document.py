@@ -1,0 +1,119 @@
+"""Signatures and docstrings of operations, for `inspect`, `help` and editors; made from the table when asked for."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+
+from .. import _names
+from . import _table
+
+_TYPE_WORDS = {"Tensor": "Tensor", "Tensor|Scalar": "Tensor or number", "Tensor[]": "tensors", "Scalar": "number", "int[]": "ints", "float[]": "floats",
+               "any": "object"}
+
+
+def _function(op):
+    return op.__wrapped_function__
+
+
+def home_of(op):
+    """(namespace, name) under which an operation is found: for pickling."""
+    return _homes().get(op, ("", op.__name__))
+
+
+@functools.cache
+def _homes():
+    from . import functions, methods
+
+    found = {}
+    for namespace, members in functions.items():
+        for name, value in members.items():
+            if name == value.__name__:
+                found.setdefault(value, (namespace, name))
+    for name, value in methods.items():
+        found.setdefault(value, ("Tensor", name))
+    return found
+
+
+def module_of(op):
+    """The public module."""
+    namespace = home_of(op)[0]
+    return f"{_names.prefix}.{namespace}" if namespace and namespace != "Tensor" else _names.prefix
+
+
+def signature_of(op):
+    """The signature of the first overload, or of the Python that the operation is."""
+    entries = op.entries
+    if entries:
+        return _signature(entries[0], op.in_place)
+    return inspect.signature(_function(op))
+
+
+def _signature(entry, in_place):
+    kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    made = [inspect.Parameter(name, kinds[only], default=value if has else inspect.Parameter.empty)
+            for name, _, _, only, has, value, _ in entry.params]
+    seen_default = False
+    for i, p in enumerate(made):  # a required parameter after an optional one would be no signature
+        seen_default = seen_default or p.default is not inspect.Parameter.empty
+        if seen_default and p.kind is kinds[0] and p.default is inspect.Parameter.empty:
+            made[i] = p.replace(default=None)
+    if not in_place and not entry.in_place and not entry.view:
+        made.append(inspect.Parameter("out", kinds[1], default=None))
+    return inspect.Signature(made)
+
+
+def doc_of(op):
+    """What the operation does, by the entry's or the Python's own words where there are some, and what the table says."""
+    entries, function = op.entries, _function(op)
+    own = next((e.doc for e in entries if e.doc), None) or getattr(function, "__doc__", None)
+    if not entries:
+        return own
+    lines = [f"{op.__name__}{_shown(e)} -> {_results(e)}" for e in entries]
+    lines += ["", inspect.cleandoc(own) if own else _sentence(entries[0], op)]
+    facts = list(_facts(entries[0], op))
+    return "\n".join(lines + ([""] + facts if facts else []))
+
+
+def _shown(entry):
+    parts, star = [], False
+    for name, kind, nullable, only, has, value, one in entry.params:
+        if only and not star:
+            parts.append("*")
+            star = True
+        parts.append(name + (f"={value!r}" if has else ""))
+    return f"({', '.join(parts)})"
+
+
+def _results(entry):
+    if entry.list_result:
+        return "tuple of Tensors"
+    named = [n for n in entry.result_names if n != "_"]
+    return f"({', '.join(named)})" if named else "Tensor" if entry.results == 1 else "tuple of Tensors"
+
+
+def _sentence(entry, op):
+    words = entry.name.strip("_").replace("_", " ")
+    if op.in_place:
+        return f"Like `{op.__name__.rstrip('_')}`, written into the first argument."
+    if entry.view:
+        return f"A view of the input: {words}. Memory is shared."
+    if entry.is_pointwise:
+        return f"{words}, element by element; operands are broadcast." if len(entry.operands) > 1 else f"{words} of each element."
+    return f"{words}."
+
+
+def _facts(entry, op):
+    kinds = [f"{name}: {_TYPE_WORDS.get(kind, kind)}{', or None' if nullable else ''}" for name, kind, nullable, *_ in entry.params]
+    if kinds:
+        yield "Args:"
+        yield from ("    " + k for k in kinds)
+    by = [entry.params[i][0] for inputs, *_ in entry.rules for i in inputs]
+    if by:
+        yield ""
+        yield "Differentiable by " + ", ".join(dict.fromkeys(by)) + "."
+
+
+def entries_by_name():
+    """The table, for whoever makes documents of all of it."""
+    return _table.entries, _table.composites

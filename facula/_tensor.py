@@ -51,6 +51,8 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
         out = _from_array(data).to(dtype=dtype, device=device, copy=True) if dtype or device else _from_array(data).clone()
     else:
         out = core.tensor_data(data, dtype, device)
+    if requires_grad and not (out.is_floating_point() or out.is_complex()):
+        raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
     return out.requires_grad_() if requires_grad else out
 
 

@@ -76,12 +76,16 @@ class Entry:
     operands = promoting = ()
 
     def __init__(self, signature, *, kernel=None, vjp=None, view=False, node=None, differentiable=True,
-                 batch=None, jvp=None, doc=None, compute=None):
+                 batch=None, jvp=None, doc=None, compute=None, composed=None, edges=()):
         self.signature = signature
         self.qualified, self.params, names, self.list_result = parse_signature(signature)
         self.namespace, self.name = split_name(self.qualified)
         # compute: in place of a kernel, Python made of other operations, where PyTorch has one node for the whole.
         self.kernel, self.compute = kernel or self.qualified, compute
+        # composed: called instead where a gradient is wanted and PyTorch's graph shows several nodes.
+        self.composed = composed
+        # edges: the order of the node's edges, where it is not that of the parameters; "weight.t" passes a TBackward0.
+        self.edges = [(self.index(e.removesuffix(".t")), e.endswith(".t")) for e in edges]
         self.view, self.differentiable, self.batch, self.jvp, self.doc = view, differentiable, batch, jvp, doc
         self.in_place = self.name.endswith("_") and not self.name.startswith("__")
         self.result_names = names

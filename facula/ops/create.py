@@ -25,6 +25,8 @@ def _sizes(size):
 
 
 def _finish(out, requires_grad):
+    if requires_grad and not (out.is_floating_point() or out.is_complex()):
+        raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
     return out.requires_grad_() if requires_grad else out
 
 
@@ -44,7 +46,7 @@ def _maker(name, fill, doc):
         made = facula._new(size, dtype or core.get_default_dtype(), device, fill)
         if memory_format is not None and memory_format != core.contiguous_format:
             made = facula._to_copy(made, made.dtype, None, memory_format)
-        return made.requires_grad_() if requires_grad else made
+        return _finish(made, requires_grad)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = doc

@@ -46,7 +46,7 @@ def _feature(name):
         unbatched = name == "dropout1d" and input.dim() == 2 or name == "dropout3d" and input.dim() == 4
         x = input.unsqueeze(0) if unbatched else input
         out = _drop(x, p, tuple(x.shape[:2]) + (1,) * (x.dim() - 2), inplace)
-        return out.squeeze(0) if unbatched else out
+        return input if inplace else out.squeeze(0) if unbatched else out
 
     drop.__name__ = drop.__qualname__ = name
     composite(f"nn.functional.{name}")(drop)
@@ -59,6 +59,8 @@ _ALPHA = -1.7580993408473766  # minus scale times alpha of SELU
 
 
 def _alpha(input, p, shape, inplace):
+    if p == 1:
+        return input.mul_(0) if inplace else input * facula.zeros(shape, dtype=input.dtype)
     keep = 1 - p
     a = (keep + _ALPHA ** 2 * keep * p) ** -0.5
     noise = facula.empty(shape, dtype=input.dtype).bernoulli_(keep)

@@ -63,9 +63,26 @@ def _right_gradient(grad, input, other):
     return facula.mm(_adjoint(input.flatten(0, -2)), grad.flatten(0, -2))
 
 
-_LINEAR = dict(kernel="matmul.linear", vjp={"input, weight, bias": lambda grad, input, weight, bias, needs:
-                                            _linear_gradients(grad, input, weight, bias, needs)})
-op("nn.functional.linear(Tensor input, Tensor weight, Tensor? bias=None)", node="AddmmBackward0", **_LINEAR)
+def _linear_as_graph(input, weight, bias):
+    """The nodes that PyTorch records: rows as a matrix, one product, and back."""
+    if input.dim() < 2 or weight.dim() != 2 or bias is not None and bias.dim() != 1:
+        return facula._linear(input, weight, bias)
+    rows = input if input.dim() == 2 else input.reshape(-1, input.shape[-1])
+    out = facula._linear_rows(rows, weight) if bias is None else facula._linear(rows, weight, bias)
+    if input.dim() == 2:
+        return out
+    shape = (*input.shape[:-1], weight.shape[0])
+    return facula._unsafe_view(out, shape) if bias is None else out.view(shape)
+
+
+op("nn.functional.linear(Tensor input, Tensor weight, Tensor? bias=None)", kernel="matmul.linear", node="AddmmBackward0", composed=_linear_as_graph,
+   vjp={"input, weight, bias": lambda grad, input, weight, bias, needs: _linear_gradients(grad, input, weight, bias, needs)})
+op("_linear(Tensor input, Tensor weight, Tensor? bias)", kernel="matmul.linear", node="AddmmBackward0", method=False, edges=("bias", "input", "weight.t"),
+   vjp={"input, weight, bias": lambda grad, input, weight, bias, needs: _linear_gradients(grad, input, weight, bias, needs)})
+op("_linear_rows(Tensor input, Tensor weight, Tensor? bias=None)", kernel="matmul.linear", node="MmBackward0", method=False, edges=("input", "weight.t"),
+   vjp={"input, weight": lambda grad, input, weight, needs: _linear_gradients(grad, input, weight, None, (*needs, False))[:2]})
+op("_unsafe_view(Tensor input, int[] size)", compute=lambda input, size: input.reshape(size), method=False,
+   vjp={"input": lambda grad, input_shape: grad.reshape(input_shape)})
 op("_linear_backward(Tensor grad_output, Tensor input, Tensor weight, int needs) -> (_, _, _)", kernel="matmul.linear_backward",
    vjp={"grad_output, input, weight": lambda grads, grad_output, input, weight: _linear_gradients_twice(grads, grad_output, input, weight)})
 

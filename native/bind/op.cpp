@@ -310,6 +310,7 @@ PyObject* run_general(const Overload& op, PyObject* const* slots, Variant varian
     if (track && is_inexact(self.dtype())) record(op, slots, {self}, true, 1, original);
     return give(self);
   }
+  if (track && op.composed && !out_object) return PyObject_Vectorcall(op.composed, slots, op.params.size(), nullptr);
   std::vector<Tensor> out = run_kernel(op, slots);
   if (out_object) {
     if (track) throw RuntimeError(op.name, "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad.");
@@ -393,7 +394,7 @@ PyObject* op_call(PyObject* callable, PyObject* const* args, size_t nargsf, PyOb
     const Overload* chosen = nullptr;
     for (auto* o : *op->overloads)
       if (bind_arguments(*o, args, n, kwnames, slots, packed, nullptr)) { chosen = o; break; }
-    if (!chosen && op->fallback) return PyObject_Vectorcall(op->fallback, given, nargsf, given_names);
+    if (op->fallback && (!chosen || (out && !chosen->formula))) return PyObject_Vectorcall(op->fallback, given, nargsf, given_names);
     if (!chosen) {
       for (size_t i = 0; i < n + size_t(kwnames ? PyTuple_GET_SIZE(kwnames) : 0); ++i) {
         // Another library's tensor-like may know what to do.

@@ -42,12 +42,14 @@ struct Overload {
   std::vector<Param> params;
   Kernel kernel = nullptr;
   const Formula* formula = nullptr;
+  PyObject* composed = nullptr; // called instead where a gradient is recorded and PyTorch's graph has several nodes
   PyObject* compute = nullptr;  // in place of a kernel: Python that makes the result of other operations
   PointwiseKind kind = PointwiseKind::promote;
   int reduction = -1;          // formula: the parameter that asks for the values (0), their mean (1) or their sum (2)
   std::vector<int> operands;   // formula: parameters in the order of the formula
   uint64_t promoting = 0;      // parameters that take part in promotion
   std::vector<Rule> rules;
+  std::vector<std::pair<int, bool>> edge_order;  // parameters in the order of the node's edges, and whether through a transpose
   std::vector<Limit> limits;
   uint64_t edges = 0;          // parameters that some rule gives a gradient (all, where there are no rules)
   uint64_t saved = 0;          // parameters that some rule reads

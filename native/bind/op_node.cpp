@@ -33,6 +33,7 @@ Py optional(const Tensor& t) { return t ? Py::borrow(object_of(t.get())) : Py::b
 bool needs(const Node& node, const OpNodeState& state, int param) {
   const int first = state.first_edge[size_t(param)];
   if (first < 0) return false;
+  if (state.overload->params[size_t(param)].type != ParamType::tensors) return bool(node.next[size_t(first)].node);
   size_t end = node.next.size();
   for (size_t p = size_t(param) + 1; p < state.first_edge.size(); ++p)
     if (state.first_edge[p] >= 0) { end = size_t(state.first_edge[p]); break; }
@@ -112,6 +113,13 @@ void place(Node& node, const OpNodeState& state, int param, PyObject* value, std
   const int first = state.first_edge[size_t(param)];
   if (first < 0 || value == Py_None) return;
   if (is_tensor(value)) {
+    for (auto [p, transposed] : state.overload->edge_order)
+      if (p == param && transposed && node.next[size_t(first)].node) {
+        static PyObject* t = PyUnicode_InternFromString("t");
+        Py turned = checked(PyObject_CallMethodNoArgs(value, t));
+        out[size_t(first)] = Tensor(tensor_of(turned.get()));
+        return;
+      }
     if (node.next[size_t(first)].node) out[size_t(first)] = fit(Tensor(tensor_of(value)), node, size_t(first));
     return;
   }
@@ -249,13 +257,25 @@ void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor
   if (op.number_node)
     for (size_t i = 0; i < op.params.size(); ++i)
       if (op.params[i].type == ParamType::operand && !is_tensor(slots[i])) type = op.number_node;
+  std::vector<Edge> ordered;  // a transpose's node must be older than the one that leads to it
+  for (auto [i, transposed] : op.edge_order) {
+    PyObject* o = slots[i];
+    if (!is_tensor(o)) { ordered.emplace_back(); continue; }
+    static PyObject* t = PyUnicode_InternFromString("t");
+    Py turned = transposed && differentiable(o) ? checked(PyObject_CallMethodNoArgs(o, t)) : Py::borrow(o);
+    ordered.push_back(gradient_edge(Tensor(tensor_of(turned.get()))));
+  }
   NodeRef node = NodeRef::steal(new_node(type));
   node->apply = apply_rules;
   auto* state = node->state = new OpNodeState{&op, {}, {}, std::vector<int>(op.params.size(), -1), scale};
+  for (auto [i, transposed] : op.edge_order) {
+    state->first_edge[size_t(i)] = int(node->next.size());
+    node->next.push_back(std::move(ordered[node->next.size()]));
+  }
   for (size_t i = 0; i < op.params.size(); ++i) {
     PyObject* o = slots[i];
     const Param& p = op.params[i];
-    if (!(op.edges >> i & 1)) continue;
+    if (!(op.edges >> i & 1) || !op.edge_order.empty()) continue;
     const bool list = p.type == ParamType::tensors && o != Py_None;
     if (p.type == ParamType::operand && !is_tensor(o)) {
       if (!op.number_node) node->next.emplace_back();  // the number stands in the graph as a tensor does

@@ -99,6 +99,14 @@ Overload* make_overload(PyObject* entry) {
     op->rules.push_back(std::move(rule));
   }
   if (op->rules.empty()) op->edges = ~uint64_t(0);
+  if (Py composed = attribute(entry, "composed"); composed.get() != Py_None) op->composed = composed.release();
+  Py order = attribute(entry, "edges");
+  for (Py_ssize_t i = 0; i < PySequence_Size(order.get()); ++i) {
+    Py pair = checked(PySequence_GetItem(order.get(), i));
+    int param, transposed;
+    if (!PyArg_ParseTuple(pair.get(), "ip", &param, &transposed)) throw PythonError();
+    op->edge_order.emplace_back(param, bool(transposed));
+  }
   op->view = truth(entry, "view");
   op->in_place = truth(entry, "in_place");
   op->list_result = truth(entry, "list_result");

@@ -79,7 +79,12 @@ PyObject* detach_(PyObject* o, PyObject*) {
 }
 PyObject* requires_grad_(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   const Py_ssize_t all = n + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
-  if (PyObject_SetAttrString(o, "requires_grad", all ? args[0] : Py_True) < 0) return nullptr;
+  PyObject* wanted = all ? args[0] : Py_True;
+  if (wanted == Py_True && !is_inexact(tensor_of(o)->dtype)) {
+    PyErr_SetString(PyExc_RuntimeError, "only Tensors of floating point dtype can require gradients");
+    return nullptr;
+  }
+  if (PyObject_SetAttrString(o, "requires_grad", wanted) < 0) return nullptr;
   return Py_NewRef(o);
 }
 PyObject* is_complex_(PyObject* o, PyObject*) { return PyBool_FromLong(is_complex(tensor_of(o)->dtype)); }

@@ -6,6 +6,7 @@ import math
 import warnings
 
 import facula
+from facula.ops import rnn as recurrent
 
 from .. import functional as F
 from .. import init
@@ -20,50 +21,6 @@ _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 def apply_permutation(tensor, permutation, dim=1):
     """The tensor in another order of its batch."""
     return tensor.index_select(dim, permutation)
-
-
-def _rnn_step(mode, x, hx, w_hh, b_hh):
-    """One step; x is the input already projected. Returns the new state tuple."""
-    h = hx[0]
-    g = F.linear(h, w_hh, b_hh)
-    if mode == "LSTM":
-        i, f, c, o = (x + g).chunk(4, -1)
-        cell = f.sigmoid() * hx[1] + i.sigmoid() * c.tanh()
-        return o.sigmoid() * cell.tanh(), cell
-    if mode == "GRU":
-        xr, xz, xn = x.chunk(3, -1)
-        hr, hz, hn = g.chunk(3, -1)
-        r, z = (xr + hr).sigmoid(), (xz + hz).sigmoid()
-        n = (xn + r * hn).tanh()
-        return (n + z * (h - n),)
-    return ((x + g).tanh() if mode == "RNN_TANH" else (x + g).relu(),)
-
-
-def _run_layer(mode, steps, hx, weights, reverse):
-    """One direction of one layer over a list of per-step inputs (batch sizes may shrink). Returns (outputs, last states)."""
-    w_ih, w_hh, b_ih, b_hh, w_hr = weights
-    order = range(len(steps) - 1, -1, -1) if reverse else range(len(steps))
-    outputs = [None] * len(steps)
-    state, finished = hx, []
-    if reverse:
-        state = tuple(s[:steps[-1].shape[0]] for s in hx)
-    for t in order:
-        x = steps[t]
-        n = x.shape[0]
-        have = state[0].shape[0]
-        if n < have:  # sequences end: their states are final
-            finished.append(tuple(s[n:] for s in state))
-            state = tuple(s[:n] for s in state)
-        elif n > have:  # reversed: longer sequences begin
-            state = tuple(facula.cat([s, h[have:n]]) for s, h in zip(state, hx))
-        state = _rnn_step(mode, x, state, w_hh, b_hh)
-        if w_hr is not None:
-            state = (F.linear(state[0], w_hr), *state[1:])
-        outputs[t] = state[0]
-    if finished:
-        finished.append(state)
-        state = tuple(facula.cat([f[k] for f in reversed(finished)]) for k in range(len(state)))
-    return outputs, state
 
 
 class RNNBase(Module):
@@ -236,10 +193,8 @@ class RNNBase(Module):
                 index = layer * directions + direction
                 named = dict(zip((n.rpartition("_l")[0] for n in self._all_weights[index]), (getattr(self, n) for n in self._all_weights[index])))
                 weights = tuple(named.get(n) for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"))
-                projected = F.linear(data, weights[0], weights[2])  # all steps at once
-                steps = projected.unbind(0) if sizes is None else projected.split(sizes)
-                out, state = _run_layer(self.mode, steps, tuple(s[index] for s in states), weights, direction == 1)
-                outputs.append(facula.stack(out) if sizes is None else facula.cat(out))
+                out, state = recurrent.layer(self.mode, data, sizes, tuple(s[index] for s in states), weights, direction == 1)
+                outputs.append(out)
                 last.append(state)
             data = outputs[0] if directions == 1 else facula.cat(outputs, -1)
             if self.dropout and self.training and layer < self.num_layers - 1:
@@ -342,7 +297,7 @@ class RNNCellBase(Module):
             given = (zeros,) * states
         elif not batched:
             given = tuple(h.unsqueeze(0) for h in given)
-        new = _rnn_step(self.mode, F.linear(x, self.weight_ih, self.bias_ih), given, self.weight_hh, self.bias_hh)
+        new = recurrent.step(self.mode, F.linear(x, self.weight_ih, self.bias_ih), given, self.weight_hh, self.bias_hh)
         if not batched:
             new = tuple(h.squeeze(0) for h in new)
         return new if states == 2 else new[0]

@@ -158,6 +158,18 @@ def module_of(op):
     return module_of(op)
 
 
+def captured_shape(x):
+    from ._capture import captured_shape
+
+    return captured_shape(x)
+
+
+def captured_numel(x):
+    from ._capture import captured_numel
+
+    return captured_numel(x)
+
+
 def slow_detach(x):
     from ._dispatch import slow_detach
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import _capture
 from ._forward import dual_call, map_tensors, tensors_of
 from ._levels import BATCHED, DUAL, SUBCLASS, WRAPPED, batched, current_vmap, depth_of, lift
 from ._native import core
@@ -44,7 +45,8 @@ def call(op, entry, values, out):
             from .func._vmap import random_call
 
             return random_call(current_vmap(), op, entry, values, out)
-        return op._run(entry, values, out)
+        recorder = _capture.active()
+        return op._run(entry, values, out) if recorder is None else recorder.record(op, entry, values, out)
     if top.kind == "vmap":
         from .func._vmap import batched_call
 
@@ -142,21 +144,21 @@ def slow_detach(x):
         return batched(level, value.detach(), dim)
     if x._flags & DUAL:
         return x._wrapped[1].detach()
-    return core.alias(x)
+    return _capture.detach(x) if _capture.active() is not None else core.alias(x)
 
 
 def slow_item(x):
     if x._flags & BATCHED:
         raise RuntimeError("vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a Tensor, please try to "
                            "rewrite what you're doing with other operations. If error is occurring somewhere inside PyTorch internals, please file a bug report.")
-    return core.alias(x).item()
+    return _capture.item(x) if _capture.active() is not None else core.alias(x).item()
 
 
 def slow_bool(x):
     if x._flags & BATCHED:
         raise RuntimeError("vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't support that yet, please "
                            "shout over at https://github.com/pytorch/functorch/issues/257 .")
-    return bool(core.alias(x))
+    return _capture.truth(x) if _capture.active() is not None else bool(core.alias(x))
 
 
 def custom_function(cls, args, kwargs):

@@ -140,6 +140,12 @@ PyObject* add_function_mode(PyObject*, PyObject* by) {
   modes.slow += n;
   Py_RETURN_NONE;
 }
+PyObject* add_capture(PyObject*, PyObject* by) {
+  const uint32_t n = uint32_t(PyLong_AsLong(by));
+  modes.capture += n;
+  modes.slow += n;
+  Py_RETURN_NONE;
+}
 // set_pack_hooks((pack, unpack) or None): Python keeps the stack alive.
 PyObject* set_pack_hooks(PyObject*, PyObject* pair) {
   modes.pack_hooks = pair == Py_None ? nullptr : pair;
@@ -260,6 +266,7 @@ PyMethodDef functions[] = {
     {"set_inference_mode", set_inference, METH_O, nullptr},
     {"set_anomaly", set_anomaly, METH_O, nullptr},
     {"add_slow", add_slow, METH_O, nullptr},
+    {"add_capture", add_capture, METH_O, "Starts (1) or ends (-1) that calls, sizes and values are seen by facula/_capture.py."},
     {"set_no_overrides", set_no_overrides, METH_O, nullptr},
     {"add_function_mode", add_function_mode, METH_O, nullptr},
     {"set_pack_hooks", set_pack_hooks, METH_O, nullptr},

@@ -11,7 +11,7 @@ Tensor self_of(PyObject* o) { return Tensor(tensor_of(o)); }
 PyObject* size(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   return guarded([&]() -> PyObject* {
     if (kwnames && PyTuple_GET_SIZE(kwnames)) n = 1;
-    if (tensor_of(o)->flags & (kSubclass | kOther)) {
+    if ((tensor_of(o)->flags & (kSubclass | kOther)) || modes.capture) {
       Py s(PyObject_GetAttrString(o, "shape"));
       if (!s || n == 0 || args[0] == Py_None) return s.release();
       return PyObject_GetItem(s.get(), args[0]);
@@ -32,6 +32,7 @@ PyObject* stride(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject*) {
 }
 PyObject* dim(PyObject* o, PyObject*) { return PyObject_GetAttrString(o, "ndim"); }
 PyObject* numel(PyObject* o, PyObject*) {
+  if (modes.capture) return PyObject_CallOneArg(callback("captured_numel"), o);
   return PyLong_FromLongLong(tensor_of(o)->numel);
 }
 PyObject* element_size(PyObject* o, PyObject*) { return PyLong_FromLongLong(item_size(tensor_of(o)->dtype)); }
@@ -41,7 +42,7 @@ PyObject* data_ptr(PyObject* o, PyObject*) {
   return PyLong_FromVoidPtr(x.numel() ? x.raw() : nullptr);
 }
 PyObject* item(PyObject* o, PyObject*) {
-  if (tensor_of(o)->flags & kNeedsSlowPath) return PyObject_CallOneArg(callback("slow_item"), o);
+  if ((tensor_of(o)->flags & kNeedsSlowPath) || modes.capture) return PyObject_CallOneArg(callback("slow_item"), o);
   return guarded([&]() -> PyObject* {
     Tensor x = self_of(o);
     if (x.numel() != 1) throw RuntimeError("a Tensor with ", x.numel(), " elements cannot be converted to Scalar");
@@ -59,7 +60,7 @@ PyObject* is_contiguous(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObje
   return PyBool_FromLong(self_of(o).is_contiguous(f));
 }
 PyObject* detach(PyObject* o, PyObject*) {
-  if (tensor_of(o)->flags & (kBatched | kDual | kOther | kSubclass)) return PyObject_CallOneArg(callback("slow_detach"), o);
+  if (tensor_of(o)->flags & (kBatched | kDual | kOther | kSubclass) || modes.capture) return PyObject_CallOneArg(callback("slow_detach"), o);
   return guarded([&]() -> PyObject* {
     Tensor v = shallow_copy(self_of(o));
     v->flags |= tensor_of(o)->flags & kUntracked;

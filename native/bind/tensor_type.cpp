@@ -100,6 +100,7 @@ int tensor_clear(PyObject* o) {
 const Tensor as_tensor(PyObject* o) { return Tensor(tensor_of(o)); }
 
 PyObject* get_shape(PyObject* o, void*) {
+  if (modes.capture) return PyObject_CallOneArg(callback("captured_shape"), o);
   return size_object(tensor_of(o)->sizes);
 }
 PyObject* get_ndim(PyObject* o, void*) {
@@ -176,6 +177,7 @@ PyObject* get_grad_fn(PyObject* o, void*) {
   });
 }
 PyObject* get_data(PyObject* o, void*) {
+  if (modes.capture) return PyObject_CallOneArg(callback("slow_detach"), o);
   return guarded([&]() -> PyObject* {
     Tensor v = shallow_copy(as_tensor(o));
     v->flags |= kUntracked;
@@ -329,7 +331,7 @@ PyObject* compare(PyObject* a, PyObject* b, int op) {
 
 int truth(PyObject* o) {
   TensorObject* t = tensor_of(o);
-  if (t->flags & kNeedsSlowPath) {
+  if ((t->flags & kNeedsSlowPath) || modes.capture) {
     Py r(PyObject_CallOneArg(callback("slow_bool"), o));
     return r ? PyObject_IsTrue(r.get()) : -1;
   }

@@ -1,0 +1,59 @@
+"""Resampling, pooling, distances, recurrence and attention beside PyTorch's."""
+
+import pytest
+
+import facula
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.oracle
+
+
+def both(*shape, dtype="float64", seed=0):
+    """The same normal numbers on both sides, as leaves."""
+    torch.manual_seed(seed)
+    theirs = torch.randn(*shape, dtype=torch.float64).to(getattr(torch, dtype))
+    ours = facula.from_numpy(theirs.double().numpy()).to(getattr(facula, dtype))
+    return ours.requires_grad_(), theirs.clone().requires_grad_()
+
+
+def same(ours, theirs, **tolerance):
+    torch.testing.assert_close(torch.from_numpy(ours.detach().numpy()), theirs.detach(), **tolerance)
+
+
+def same_with_gradients(function, *pairs, **tolerance):
+    """Results, node names and gradients of function(package, *tensors)."""
+    ours, theirs = function(facula, *[p[0] for p in pairs]), function(torch, *[p[1] for p in pairs])
+    assert type(ours.grad_fn).__name__ == type(theirs.grad_fn).__name__
+    same(ours, theirs, **tolerance)
+    weights = torch.randn(theirs.shape, dtype=theirs.dtype)
+    (ours * facula.from_numpy(weights.numpy())).sum().backward()
+    (theirs * weights).sum().backward()
+    for a, b in pairs:
+        if b.grad is None:
+            assert a.grad is None
+        else:
+            same(a.grad, b.grad, **tolerance)
+
+
+INTERPOLATIONS = [dict(size=(7, 9), mode="nearest"), dict(scale_factor=1.6, mode="nearest"), dict(scale_factor=2, mode="nearest"),
+                  dict(size=(3, 9), mode="nearest-exact"), dict(size=(7, 3), mode="bilinear"), dict(scale_factor=1.7, mode="bilinear"),
+                  dict(size=(7, 9), mode="bilinear", align_corners=True), dict(scale_factor=(0.6, 1.7), mode="bicubic"),
+                  dict(scale_factor=1.7, mode="bicubic", recompute_scale_factor=True), dict(size=(3, 2), mode="bilinear", antialias=True),
+                  dict(size=(3, 11), mode="bicubic", antialias=True), dict(size=(3, 4), mode="lanczos", antialias=True),
+                  dict(size=(3, 4), mode="bicubic", antialias=True, align_corners=True), dict(size=(3, 4), mode="area")]
+
+
+@pytest.mark.parametrize("options", INTERPOLATIONS, ids=str)
+def test_interpolate(options):
+    same_with_gradients(lambda t, x: t.nn.functional.interpolate(x, **options), both(2, 3, 6, 5))
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_interpolate_keeps_channels_last_and_bytes(mode):
+    x = torch.randn(2, 3, 6, 5).to(memory_format=torch.channels_last)
+    ours = facula.from_numpy(x.numpy()).to(memory_format=facula.channels_last)
+    assert facula.nn.functional.interpolate(ours, size=(4, 8), mode=mode).stride() == torch.nn.functional.interpolate(x, size=(4, 8), mode=mode).stride()
+    b = torch.arange(60, dtype=torch.uint8).view(1, 2, 6, 5) * 4
+    for antialias in (False, True):
+        mine = facula.nn.functional.interpolate(facula.from_numpy(b.numpy()), size=(4, 8), mode=mode, antialias=antialias)
+        same(mine, torch.nn.functional.interpolate(b, size=(4, 8), mode=mode, antialias=antialias), atol=1, rtol=0)

@@ -71,6 +71,16 @@ def print_formula(number, name, function, arity_names, allowed, formula_module):
     return code, row
 
 
+def write_if_changed(path, text):
+    """Keeps an unchanged file's text, so that nothing is compiled again but its time is new."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+    else:
+        path.touch()
+
+
 def main(outputs):
     table = load_table()
     from facula.ops import _formula
@@ -95,12 +105,7 @@ def main(outputs):
                 rows.append(printed[1])
         text = HEADER + "\n".join(codes) + "\nconst Formula formulas[] = {\n" + "\n".join(rows) + "\n};\n"
         text += f"const RegisterFormulas here(formulas, {len(rows)});\n}}  // namespace\n}}  // namespace facula\n"
-        path = pathlib.Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
-        else:
-            path.touch()
+        write_if_changed(path, text)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,12 @@ Symbol.__rpow__ = lambda a, b: symbol_call("pow", b, a)
 
 def print_expression(root):
     """(statements, expression) in C++ with every shared value computed once."""
+    statements, (expression,) = print_expressions([root])
+    return statements, expression
+
+
+def print_expressions(roots):
+    """(statements, expressions) of several values that may share parts."""
     uses: dict[int, int] = {}
 
     def count(s):
@@ -68,8 +74,9 @@ def print_expression(root):
             return names[id(s)]
         return expression
 
-    count(root)
-    return statements, text(root)
+    for root in roots:
+        count(root)
+    return statements, [text(root) for root in roots]
 
 
 class _Functions:

@@ -1,11 +1,13 @@
-"""Optimizer steps over whole groups, in place; see native/cpu/optimizers.cpp."""
+"""Passes over whole lists of parameters or gradients, in place; see native/cpu/optimizers.cpp."""
 
 from __future__ import annotations
 
 from ._table import op
 
-op("_optim_sgd(Tensor[] params, Tensor[] grads, Tensor[] momenta, float lr, float momentum, float dampening, float weight_decay, "
-   "bool nesterov, bool maximize, bool first) -> Tensor[]", kernel="optimizers.sgd", method=False, differentiable=False)
-op("_optim_adam(Tensor[] params, Tensor[] grads, Tensor[] first, Tensor[] second, Tensor[] largest, float lr, float beta1, float beta2, "
-   "float eps, float weight_decay, bool decoupled, bool maximize, float step) -> Tensor[]", kernel="optimizers.adam", method=False,
-   differentiable=False)
+_INTERNAL = {"method": False, "differentiable": False}
+op("_optim_update(str rule, Tensor[] params, Tensor[] grads, Tensor[] states, float[] settings) -> Tensor[]", kernel="optimizers.update", **_INTERNAL)
+op("_optim_advance(Tensor[] steps)", kernel="optimizers.advance", **_INTERNAL)
+op("_optim_norms(Tensor[] tensors, float p)", kernel="optimizers.norms", **_INTERNAL)
+op("_optim_scale(Tensor[] tensors, float factor) -> Tensor[]", kernel="optimizers.scale", **_INTERNAL)
+op("_optim_limit(Tensor[] tensors, float limit) -> Tensor[]", kernel="optimizers.limit", **_INTERNAL)
+op("_optim_zero(Tensor[] tensors) -> Tensor[]", kernel="optimizers.zero", **_INTERNAL)

@@ -1,9 +1,21 @@
 """Optimizers and learning-rate schedules."""
 
-from . import lr_scheduler  # noqa: F401
-from ._per_tensor import ASGD, Adadelta, Adafactor, Adagrad, Adamax, Muon, NAdam, RAdam, RMSprop, Rprop, SparseAdam  # noqa: F401
-from .adam import Adam, AdamW  # noqa: F401
-from .lbfgs import LBFGS  # noqa: F401
-from .optimizer import Optimizer  # noqa: F401
-from .sgd import SGD  # noqa: F401
-from . import swa_utils  # noqa: F401, E402
+from . import lr_scheduler, swa_utils  # noqa: F401
+from ._adafactor import Adafactor
+from ._muon import Muon
+from .adadelta import Adadelta
+from .adagrad import Adagrad
+from .adam import Adam, AdamW
+from .adamax import Adamax
+from .asgd import ASGD
+from .lbfgs import LBFGS
+from .nadam import NAdam
+from .optimizer import Optimizer
+from .radam import RAdam
+from .rmsprop import RMSprop
+from .rprop import Rprop
+from .sgd import SGD
+from .sparse_adam import SparseAdam
+
+__all__ = ["ASGD", "LBFGS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Muon", "NAdam", "Optimizer", "RAdam", "RMSprop",
+           "Rprop", "SparseAdam", "lr_scheduler", "swa_utils"]

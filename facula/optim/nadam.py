@@ -1,3 +1,41 @@
-"""PyTorch's path of NAdam."""
+"""NAdam."""
 
-from ._per_tensor import NAdam  # noqa: F401
+from __future__ import annotations
+
+import facula
+
+from ._update import UpdateOptimizer, check, check_common, zeros
+
+
+class NAdam(UpdateOptimizer):
+    """Adam with Nesterov's momentum; source: Dozat, "Incorporating Nesterov momentum into Adam" (2016)."""
+
+    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, momentum_decay=4e-3, decoupled_weight_decay=False, *,
+                 foreach=None, maximize=False, capturable=False, differentiable=False):
+        check_common(lr, eps, betas, weight_decay)
+        check(momentum_decay, f"Invalid momentum_decay value: {momentum_decay}")
+        super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay,
+                                      decoupled_weight_decay=decoupled_weight_decay, maximize=maximize, foreach=foreach,
+                                      capturable=capturable, differentiable=differentiable))
+
+    def _start(self, p, group):
+        state = zeros(p)
+        state["mu_product"] = facula.ones_like(state["step"])
+        state.update(exp_avg=facula.zeros_like(p), exp_avg_sq=facula.zeros_like(p))
+        return state
+
+    @staticmethod
+    def _mu(group, step):
+        return group["betas"][0] * (1.0 - 0.5 * 0.96 ** (step * group["momentum_decay"]))
+
+    def _keys(self, group, states):
+        steps = [step for step, in super()._keys(group, states)]
+        for state, step in zip(states, steps, strict=True):
+            state["mu_product"] *= self._mu(group, step)
+        return [(step, s["mu_product"].item()) for step, s in zip(steps, states, strict=True)]
+
+    def _rule(self, group, lr, key):
+        (beta1, beta2), (step, product) = group["betas"], key
+        mu, after = self._mu(group, step), self._mu(group, step + 1)
+        return "nadam", {"fresh1": 1 - beta1, "keep2": beta2, "fresh2": 1 - beta2, "size_now": lr * (1.0 - mu) / (1.0 - product),
+                         "size_avg": lr * after / (1.0 - product * after), "scale": (1 - beta2 ** step) ** -0.5, "eps": group["eps"]}

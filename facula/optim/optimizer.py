@@ -87,13 +87,19 @@ class Optimizer:
 
     def zero_grad(self, set_to_none=True):
         """Forgets (or with set_to_none=False zeros) the gradients."""
+        filled = []
         for group in self.param_groups:
             for p in group["params"]:
-                if p.grad is not None:
-                    if set_to_none:
-                        p.grad = None
-                    else:
-                        p.grad.detach_().zero_()
+                if p.grad is None:
+                    continue
+                if set_to_none:
+                    p.grad = None
+                elif p.grad.layout != facula.strided or p.grad.device.type != "cpu":
+                    p.grad.detach_().zero_()
+                else:
+                    filled.append(p.grad if p.grad.grad_fn is None else p.grad.detach_())
+        if filled:
+            facula._optim_zero(filled)
 
     def step(self, closure=None):
         raise NotImplementedError
@@ -210,15 +216,3 @@ def register_optimizer_step_pre_hook(hook):
 def register_optimizer_step_post_hook(hook):
     """A hook after the step of every optimizer."""
     return RemovableHandle.add(_global_post_hooks, hook)
-
-
-def fusible(group, *lists):
-    """Whether a group's tensors can go through one native pass: dense, contiguous, of one real floating dtype, on the CPU."""
-    kind = lists[0][0].dtype
-    if group["differentiable"] or kind not in (facula.float32, facula.float64) or not hasattr(facula, "_optim_adam"):
-        return False
-    for tensors in lists:
-        for t in tensors:
-            if t.dtype != kind or t.layout != facula.strided or not t.is_contiguous() or t.device.type != "cpu":
-                return False
-    return True

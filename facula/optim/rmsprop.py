@@ -1,3 +1,27 @@
-"""PyTorch's path of RMSprop."""
+"""RMSprop."""
 
-from ._per_tensor import RMSprop  # noqa: F401
+from __future__ import annotations
+
+from ._update import UpdateOptimizer, check, check_common, zeros
+
+
+class RMSprop(UpdateOptimizer):
+    """Steps divided by a running root mean square; source: Hinton's lecture 6 of "Neural networks for machine learning"."""
+
+    def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0, centered=False, capturable=False, foreach=None,
+                 maximize=False, differentiable=False):
+        check_common(lr, eps, (), weight_decay)
+        check(momentum, f"Invalid momentum value: {momentum}")
+        check(alpha, f"Invalid alpha value: {alpha}")
+        super().__init__(params, dict(lr=lr, momentum=momentum, alpha=alpha, eps=eps, centered=centered, weight_decay=weight_decay,
+                                      capturable=capturable, foreach=foreach, maximize=maximize, differentiable=differentiable))
+
+    def _start(self, p, group):
+        return zeros(p, "square_avg", *(["momentum_buffer"] if group["momentum"] > 0 else []), *(["grad_avg"] if group["centered"] else []))
+
+    def _rule(self, group, lr, key):
+        settings = {"lr": lr, "alpha": group["alpha"], "fresh": 1 - group["alpha"], "eps": group["eps"]}
+        name = "rmsprop_centered" if group["centered"] else "rmsprop"
+        if group["momentum"] > 0:
+            return name + "_momentum", {**settings, "momentum": group["momentum"]}
+        return name, settings

@@ -1,4 +1,4 @@
-"""Multi-head attention as a function, and functions that lean on random draws."""
+"""Multi-head attention as a function."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import facula
 
 from ..ops import functions as _functions
 
-__all__ = ["multi_head_attention_forward", "gumbel_softmax"]
+__all__ = ["multi_head_attention_forward"]
 
 
 def _none_or_dtype(input):
@@ -160,29 +160,7 @@ def multi_head_attention_forward(query, key, value, embed_dim_to_check, num_head
         attn_mask = attn_mask.unsqueeze(0) if attn_mask.size(0) == 1 and attn_mask.dim() == 3 else attn_mask.view(bsz, num_heads, -1, src_len)
     q = q.reshape(bsz, num_heads, tgt_len, head_dim)
     k, v = k.reshape(bsz, num_heads, src_len, head_dim), v.reshape(bsz, num_heads, src_len, head_dim)
-    out = F.get("scaled_dot_product_attention", _plain_attention)(q, k, v, attn_mask, dropout_p, is_causal)
+    out = F["scaled_dot_product_attention"](q, k, v, attn_mask, dropout_p, is_causal)
     out = out.permute(2, 0, 1, 3).contiguous().view(bsz * tgt_len, embed_dim)
     out = F["linear"](out, out_proj_weight, out_proj_bias).view(tgt_len, bsz, -1)
     return (out, None) if batched else (out.squeeze(1), None)
-
-
-def _plain_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False):
-    """softmax(q k' / sqrt(size) + mask) v, step by step."""
-    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
-    if is_causal:
-        hidden = facula.ones(scores.shape[-2:], dtype=facula.bool).tril().logical_not()
-        scores = scores.masked_fill(hidden, float("-inf"))
-    if attn_mask is not None:
-        scores = scores + attn_mask
-    weights = facula.softmax(scores, -1)
-    return (_functions["nn.functional"]["dropout"](weights, dropout_p) if dropout_p > 0 else weights) @ value
-
-
-def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
-    """Samples from the Gumbel-softmax distribution; `hard` gives one-hot samples with soft gradients."""
-    gumbels = -facula.empty_like(logits).exponential_().log()
-    soft = facula.softmax((logits + gumbels) / tau, dim)
-    if not hard:
-        return soft
-    index = soft.max(dim, keepdim=True)[1]
-    return facula.zeros_like(logits).scatter_(dim, index, 1.0) - soft.detach() + soft

@@ -7,8 +7,8 @@
 
 #include "cpu/gemm.h"
 #include "cpu/math.h"
+#include "cpu/panels.h"
 #include "cpu/parallel.h"
-#include "cpu/tile.h"
 #include "tensor/call.h"
 
 namespace facula {
@@ -42,36 +42,11 @@ Steps steps_of(const Tensor& x, const Value& sizes, bool reverse) {
   return s;
 }
 
-// B (depth x width) in panels of the tile's width; read as b[p * row + j * col].
-template <class T>
-struct Panels {
-  static constexpr int N = tile::kCols<T>;
-  std::vector<T> data;
-  int64_t depth, width;
-  Panels(const T* b, int64_t row, int64_t col, int64_t depth, int64_t width) : depth(depth), width(width) {
-    const int64_t count = (width + N - 1) / N;
-    data.resize(size_t(count * depth * N + 2 * N));
-    for (int64_t j = 0; j < count; ++j)
-      tile::pack<N>(data.data() + j * depth * N, b + j * N * col, col, row, std::min<int64_t>(N, width - j * N), depth);
-  }
-  // c (rows x width, row stride ldc) += a (rows x depth) @ B
-  void add(int64_t rows, const T* a, int64_t lda, T* c, int64_t ldc) const {
-    tile::Target<T> to{{c, ldc, 1}, T(1), T(1), nullptr, nullptr, false};
-    to.mark();
-    for (int64_t j = 0; j < width; j += N) {
-      const int64_t cols = std::min<int64_t>(N, width - j);
-      for (int64_t i = 0; i < rows; i += tile::kRows) {
-        const int64_t r = std::min<int64_t>(tile::kRows, rows - i);
-        tile::kTiles<T>[2 * (r - 1) + (cols > tile::kLanes<T>)](depth, a + i * lda, lda, 1, data.data() + j / N * depth * N, N, to, i, j, cols);
-      }
-    }
-  }
-};
-
 int64_t rows_per_task(int64_t batch) { return std::clamp<int64_t>((batch + 7) / 8, 1, tile::kRows); }
 
 template <class T>
-void lstm_row(int64_t h, T* gates, const T* cell_before, T* kept, T* cell, T* out) {
+void lstm_row(int64_t h, const T* __restrict gates, const T* __restrict cell_before, T* __restrict kept, T* __restrict cell, T* __restrict out) {
+#pragma GCC ivdep
   for (int64_t u = 0; u < h; ++u) {
     const T i = m::sigmoid(gates[u]), f = m::sigmoid(gates[h + u]), g = m::tanh(gates[2 * h + u]), o = m::sigmoid(gates[3 * h + u]);
     const T c = f * cell_before[u] + i * g;
@@ -81,7 +56,8 @@ void lstm_row(int64_t h, T* gates, const T* cell_before, T* kept, T* cell, T* ou
   }
 }
 template <class T>
-void gru_row(int64_t h, const T* x, const T* hidden, const T* before, T* kept, T* out) {
+void gru_row(int64_t h, const T* __restrict x, const T* __restrict hidden, const T* __restrict before, T* __restrict kept, T* __restrict out) {
+#pragma GCC ivdep
   for (int64_t u = 0; u < h; ++u) {
     const T r = m::sigmoid(x[u] + hidden[u]), z = m::sigmoid(x[h + u] + hidden[h + u]), n = m::tanh(x[2 * h + u] + r * hidden[2 * h + u]);
     kept[u] = r; kept[h + u] = z; kept[2 * h + u] = n; kept[3 * h + u] = hidden[2 * h + u];
@@ -112,7 +88,7 @@ struct Forward {
         if (mode == Mode::gru) for (int64_t j = 0; j < wide; ++j) to[j] = bias ? bias[j] : T(0);
         else for (int64_t j = 0; j < wide; ++j) to[j] = bias ? from[j] + bias[j] : from[j];
       }
-      weight.add(n, state.data(), h, sums.data(), wide);
+      weight.multiply(n, {state.data(), h, 1}, {sums.data(), wide, 1}, true);
       for (int64_t r = 0; r < n; ++r) {
         T *s = sums.data() + r * wide, *hr = state.data() + r * h, *to = out + (at + r) * h;
         if (mode == Mode::lstm) {
@@ -151,7 +127,7 @@ void forward(Call& c) {
   Tensor kept = empty({rows, kept_of(mode) * h}, compute, x.device()), cells = empty({c0 ? rows : 0, h}, compute, x.device());
   if (!x.is_meta())
     for_floating(compute, c.op, [&]<class T> {
-      const Panels<T> panels(w.data<T>(), 1, h, h, gates_of(mode) * h);
+      const Panels<T> panels({w.data<T>(), 1, h}, h, gates_of(mode) * h);
       const Forward<T> f{mode, steps, h, gates_of(mode), x.data<T>(), data<T>(b), h0.data<T>(), data<T>(c0), panels,
                          out.data<T>(), hn.data<T>(), cn.data<T>(), kept.data<T>(), cells.data<T>()};
       parallel_for(steps.batch(), rows_per_task(steps.batch()), [&](int64_t a, int64_t z) { f.run(a, z); });
@@ -160,7 +136,9 @@ void forward(Call& c) {
 }
 
 template <class T>
-void lstm_row_back(int64_t h, const T* kept, const T* cell, const T* cell_before, const T* gh, T* gc, T* d) {
+void lstm_row_back(int64_t h, const T* __restrict kept, const T* __restrict cell, const T* __restrict cell_before, const T* __restrict gh,
+                   T* __restrict gc, T* __restrict d) {
+#pragma GCC ivdep
   for (int64_t u = 0; u < h; ++u) {
     const T i = kept[u], f = kept[h + u], g = kept[2 * h + u], o = kept[3 * h + u], tc = m::tanh(cell[u]);
     const T by_cell = gc[u] + gh[u] * o * (1 - tc * tc);
@@ -173,7 +151,8 @@ void lstm_row_back(int64_t h, const T* kept, const T* cell, const T* cell_before
 }
 // d: of the input's gates; e: of the hidden state's. gh becomes what reaches the state before directly.
 template <class T>
-void gru_row_back(int64_t h, const T* kept, const T* before, T* gh, T* d, T* e) {
+void gru_row_back(int64_t h, const T* __restrict kept, const T* __restrict before, T* __restrict gh, T* __restrict d, T* __restrict e) {
+#pragma GCC ivdep
   for (int64_t u = 0; u < h; ++u) {
     const T r = kept[u], z = kept[h + u], n = kept[2 * h + u], hidden = kept[3 * h + u];
     const T dn = gh[u] * (1 - z) * (1 - n * n);
@@ -221,7 +200,7 @@ struct Backward {
           std::fill(g, g + h, T(0));
         }
       }
-      weight.add(n, dh + at * wide, wide, gh.data(), h);
+      weight.multiply(n, {dh + at * wide, wide, 1}, {gh.data(), h, 1}, true);
     }
     std::copy(gh.begin(), gh.end(), dh0 + first * h);
     if (dc0) std::copy(gc.begin(), gc.end(), dc0 + first * h);
@@ -245,7 +224,7 @@ void backward(Call& c) {
   Tensor dw = full(w.sizes(), 0, compute, out.device()), db = c.flag(12) ? full({wide}, 0, compute, out.device()) : Tensor();
   if (!out.is_meta())
     for_floating(compute, c.op, [&]<class T> {
-      const Panels<T> panels(w.data<T>(), h, 1, wide, h);
+      const Panels<T> panels({w.data<T>(), h, 1}, wide, h);
       const Backward<T> f{mode, steps, h, gates_of(mode), data<T>(g), data<T>(ghn), data<T>(gcn), out.data<T>(), h0.data<T>(), data<T>(c0),
                           kept.data<T>(), cells.data<T>(), panels, dx.data<T>(), dh.data<T>(), before.data<T>(), dh0.data<T>(), dc0 ? dc0.data<T>() : nullptr};
       parallel_for(steps.batch(), rows_per_task(steps.batch()), [&](int64_t a, int64_t z) { f.run(a, z); });

@@ -1,22 +1,30 @@
-"""Models by name, and names of trained weights."""
+"""Models by name, and their trained weights."""
 
 from __future__ import annotations
 
+import fnmatch
 import functools
+import json
+import os
+import sys
+import warnings
 from dataclasses import dataclass, field
 from enum import Enum
 
+__all__ = ["Weights", "WeightsEnum", "get_model", "get_model_builder", "get_model_weights", "get_weight", "list_models"]
 BUILDERS = {}
-WEIGHTS = {}
 
 
-@dataclass
+@dataclass(eq=False)
 class Weights:
     """Where trained weights are, the transforms of their inputs, and facts about them."""
 
     url: str
     transforms: object
     meta: dict = field(default_factory=dict)
+
+    def __eq__(self, other):
+        return isinstance(other, Weights) and (self.url, self.meta) == (other.url, other.meta)
 
 
 class WeightsEnum(Enum):
@@ -35,6 +43,7 @@ class WeightsEnum(Enum):
         return self.value.meta
 
     def get_state_dict(self, *args, **kwargs):
+        """The weights, from the cache of `facula.hub` or downloaded."""
         from facula.hub import load_state_dict_from_url
 
         return load_state_dict_from_url(self.url, *args, **kwargs)
@@ -51,27 +60,164 @@ class WeightsEnum(Enum):
         return f"{type(self).__name__}.{self.name}"
 
 
-def register(function):
-    """Makes a function that builds a model known by its name."""
+# ---------------------------------------------------------------- the table of weights
+
+@functools.lru_cache(None)
+def _table(name="weights"):
+    """weights.json: model -> enum, default, members; categories.json: lists of class names."""
+    with open(os.path.join(os.path.dirname(__file__), f"{name}.json"), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def _weights(entry):
+    from ..transforms import _presets
+    from ..transforms.functional import InterpolationMode
+
+    preset, settings = entry["transforms"]
+    settings = {k: InterpolationMode(v) if k == "interpolation" else tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+    meta = {k: tuple(v) if k == "min_size" else v for k, v in entry["meta"].items()}
+    for key in ("categories", "keypoint_names"):
+        if isinstance(meta.get(key), str):
+            meta[key] = list(_table("categories")[meta[key]])
+    return Weights(entry["url"], functools.partial(getattr(_presets, preset), **settings), meta)
+
+
+@functools.lru_cache(None)
+def _enum(model):
+    entry = _table()[model]
+    members = {name: _weights(e) for name, e in entry["members"].items()}
+    if entry["default"]:
+        members["DEFAULT"] = members[entry["default"]]
+    return WeightsEnum(entry["enum"], members, module=BUILDERS[model].__module__ if model in BUILDERS else __name__)
+
+
+@functools.lru_cache(None)
+def _enum_names():
+    return {entry["enum"]: model for model, entry in _table().items()}
+
+
+def weights_attribute(module):
+    """A module's `__getattr__` that makes enums of weights when they are asked for: most programs want none."""
+    def attribute(name):
+        if name.endswith("_Weights") and name in _enum_names():
+            return _enum(_enum_names()[name])
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return attribute
+
+
+def get_model_weights(name):
+    """The enum of a model's trained weights."""
+    name = name if isinstance(name, str) else name.__name__
+    get_model_builder(name)
+    if name not in _table():
+        raise ValueError(f"The model {name} has no trained weights")
+    return _enum(name)
+
+
+def get_weight(name):
+    """A member by its full name, such as "ResNet50_Weights.IMAGENET1K_V2"."""
+    enum, _, member = name.partition(".")
+    if not member:
+        raise ValueError(f"Invalid weight name provided: '{name}'.")
+    if enum not in _enum_names():
+        raise ValueError(f"The weight enum '{enum}' for the specific method couldn't be retrieved.")
+    return _enum(_enum_names()[enum])[member]
+
+
+# ---------------------------------------------------------------- models
+
+def _legacy(name, weights):
+    """True and False, what `pretrained` was, as weights of today."""
+    equal = None if not weights else _enum(name)["IMAGENET1K_V1" if "IMAGENET1K_V1" in _enum(name).__members__ else "DEFAULT"]
+    text = f"weights={equal}" if equal is None else f"weights={equal}`. You can also use `weights={type(equal).__name__}.DEFAULT"
+    tail = f"` to get the most up-to-date weights." if equal is not None else "`."
+    warnings.warn(f"Arguments other than a weight enum or `None` for 'weights' are deprecated since 0.13 and may be removed in the future. "
+                  f"The current behavior is equivalent to passing `{text}{tail}", stacklevel=3)
+    return equal
+
+
+def _resolved(name, weights, kwargs):
+    """The member of the model's enum that the arguments ask for."""
+    if "pretrained" in kwargs:
+        warnings.warn("The parameter 'pretrained' is deprecated since 0.13 and may be removed in the future, please use 'weights' instead.",
+                      stacklevel=3)
+        weights = bool(kwargs.pop("pretrained"))
+    if isinstance(weights, bool):
+        return _legacy(name, weights)
+    return weights if weights is None else _enum(name).verify(weights)
+
+
+def fix(kwargs, name, value):
+    """Sets an argument that the weights decide; a different one from the caller is an error."""
+    if kwargs.setdefault(name, value) != value:
+        raise ValueError(f"The parameter '{name}' expected value {value} but got {kwargs[name]} instead.")
+
+
+def load(model, weights, progress):
+    """Fills a model with trained weights."""
+    state = weights.get_state_dict(progress=progress, check_hash=True)
+    model.load_state_dict(getattr(model, "_renamed", dict)(state))
+    return model
+
+
+def register(function=None, *, loads=False):
+    """Makes a function that builds a model known by its name, and gives it `weights`, `progress` and the old `pretrained`.
+
+    The function takes `weights`, resolved, and the model's arguments. With `loads` it also takes `progress` and loads the weights
+    itself.
+    """
+    if function is None:
+        return functools.partial(register, loads=loads)
+    name = function.__name__
 
     @functools.wraps(function)
-    def build(*args, pretrained=None, **kwargs):
-        return function(*args, **kwargs)
+    def build(*args, weights=None, progress=True, **kwargs):
+        if args:  # weights and progress were positional once
+            weights, progress = args[0], args[1] if len(args) > 1 else progress
+        weights = _resolved(name, weights, kwargs)
+        if loads:
+            return function(weights=weights, progress=progress, **kwargs)
+        if weights is not None and weights.meta["categories"] is not None:
+            fix(kwargs, "num_classes", len(weights.meta["categories"]))
+        model = function(weights=weights, **kwargs)
+        return model if weights is None else load(model, weights, progress)
 
-    BUILDERS[function.__name__] = build
+    BUILDERS[name] = build
+    module = sys.modules[function.__module__]
+    vars(module).setdefault("__getattr__", weights_attribute(module.__name__))
     return build
 
 
-def list_models(module=None, include=None, exclude=None):
-    """Names of all models, sorted."""
-    import fnmatch
+def register_all(module, builder, settings):
+    """Registers `builder(name, *settings)` for every name, in the module's namespace.
 
-    match = lambda name, globs: any(fnmatch.fnmatch(name, g) for g in ([globs] if isinstance(globs, str) else globs))  # noqa: E731
-    names = [n for n in BUILDERS if (include is None or match(n, include)) and not (exclude and match(n, exclude))]
-    return sorted(names)
+    Args:
+        module: The module's `globals()`.
+        builder: Takes the name's settings, `weights` and the caller's arguments, and returns the model.
+        settings: Dict from name to a tuple.
+    """
+    for name, values in settings.items():
+        def function(*, weights=None, _values=values, **kwargs):
+            return builder(*_values, weights=weights, **kwargs)
+
+        function.__name__ = function.__qualname__ = name
+        function.__module__, function.__doc__ = module["__name__"], f"The model {name}; see the class for its arguments."
+        module[name] = register(function)
+
+
+def list_models(module=None, include=None, exclude=None):
+    """Names of all models, sorted; `include` and `exclude` are patterns such as "resnet*"."""
+    def match(name, globs):
+        return any(fnmatch.fnmatch(name, g) for g in ([globs] if isinstance(globs, str) else globs))
+
+    return sorted(name for name, build in BUILDERS.items()
+                  if (module is None or build.__module__.rpartition(".")[0] == module.__name__)
+                  and (not include or match(name, include)) and not (exclude and match(name, exclude)))
 
 
 def get_model_builder(name):
+    """The function that builds a model."""
     try:
         return BUILDERS[name.lower()]
     except KeyError:
@@ -81,17 +227,3 @@ def get_model_builder(name):
 def get_model(name, **config):
     """The model of that name, built with the given arguments."""
     return get_model_builder(name)(**config)
-
-
-def get_model_weights(name):
-    """The enum of a model's trained weights."""
-    name = name if isinstance(name, str) else name.__name__
-    return WEIGHTS[name]
-
-
-def get_weight(name):
-    enum, _, member = name.partition(".")
-    for weights in WEIGHTS.values():
-        if weights.__name__ == enum:
-            return weights[member]
-    raise ValueError(f"The weight enum '{enum}' for the specific method couldn't be retrieved.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import facula
 from facula import nn
 
-from ._api import register
+from ._api import register_all
+from ._init import initialize
 
 
 def conv3x3(inside, outside, stride=1, groups=1, dilation=1):
@@ -90,12 +91,7 @@ class ResNet(nn.Module):
         self.layer4 = self._make_layer(block, 512, layers[3], 2, replace[2])
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.fc = nn.Linear(512 * block.expansion, num_classes)
-        for m in self.modules():
-            if isinstance(m, nn.Conv2d):
-                nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
-            elif isinstance(m, (nn.BatchNorm2d, nn.GroupNorm)):
-                nn.init.constant_(m.weight, 1)
-                nn.init.constant_(m.bias, 0)
+        initialize(self)
         if zero_init_residual:  # each block starts as the identity: arXiv 1706.02677
             for m in self.modules():
                 last = getattr(m, "bn3" if isinstance(m, Bottleneck) else "bn2", None) if isinstance(m, (Bottleneck, BasicBlock)) else None
@@ -134,16 +130,9 @@ _MODELS = {  # block, blocks per stage, groups and width
     "wide_resnet101_2": (Bottleneck, (3, 4, 23, 3), {"width_per_group": 128})}
 
 
-def _builder(name):
-    block, layers, settings = _MODELS[name]
-
-    def build(*, weights=None, progress=True, **kwargs):
-        return ResNet(block, layers, **{**settings, **kwargs})
-
-    build.__name__, build.__doc__ = name, f"{name}: {block.__name__}s {list(layers)}."
-    return register(build)
+def _resnet(block, layers, settings, weights, **kwargs):
+    return ResNet(block, list(layers), **{**settings, **kwargs})
 
 
-for _name in _MODELS:
-    globals()[_name] = _builder(_name)
+register_all(globals(), _resnet, _MODELS)
 __all__ = ["ResNet", "BasicBlock", "Bottleneck", *_MODELS]

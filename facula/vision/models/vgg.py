@@ -5,7 +5,8 @@ from __future__ import annotations
 import facula
 from facula import nn
 
-from ._api import register
+from ._api import register_all
+from ._init import initialize, normal
 
 _DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # convolutions per stage
 
@@ -20,19 +21,7 @@ class VGG(nn.Module):
         self.classifier = nn.Sequential(nn.Linear(512 * 7 * 7, 4096), nn.ReLU(True), nn.Dropout(p=dropout), nn.Linear(4096, 4096),
                                         nn.ReLU(True), nn.Dropout(p=dropout), nn.Linear(4096, num_classes))
         if init_weights:
-            self._initialize()
-
-    def _initialize(self):
-        for m in self.modules():
-            if isinstance(m, nn.Conv2d):
-                nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
-                nn.init.constant_(m.bias, 0)
-            elif isinstance(m, nn.BatchNorm2d):
-                nn.init.constant_(m.weight, 1)
-                nn.init.constant_(m.bias, 0)
-            elif isinstance(m, nn.Linear):
-                nn.init.normal_(m.weight, 0, 0.01)
-                nn.init.constant_(m.bias, 0)
+            initialize(self, linear=normal(0.01))
 
     def forward(self, x):
         return self.classifier(facula.flatten(self.avgpool(self.features(x)), 1))
@@ -50,19 +39,12 @@ def _features(depth, batch_norm):
     return nn.Sequential(*layers)
 
 
-def _builder(depth, batch_norm):
-    def build(*, weights=None, progress=True, **kwargs):
-        if weights is not None:
-            kwargs["init_weights"] = False
-        return VGG(_features(depth, batch_norm), **kwargs)
-
-    build.__name__ = f"vgg{depth}" + ("_bn" if batch_norm else "")
-    build.__doc__ = f"VGG with {depth} layers" + (" and batch normalisation." if batch_norm else ".")
-    return register(build)
+def _vgg(depth, batch_norm, weights, **kwargs):
+    if weights is not None:
+        kwargs["init_weights"] = False
+    return VGG(_features(depth, batch_norm), **kwargs)
 
 
-for _depth in _DEPTHS:
-    for _norm in (False, True):
-        _function = _builder(_depth, _norm)
-        globals()[_function.__name__] = _function
-__all__ = ["VGG", *(f"vgg{d}{s}" for d in _DEPTHS for s in ("", "_bn"))]
+_MODELS = {f"vgg{depth}" + ("_bn" if norm else ""): (depth, norm) for depth in _DEPTHS for norm in (False, True)}
+register_all(globals(), _vgg, _MODELS)
+__all__ = ["VGG", *_MODELS]

@@ -454,6 +454,9 @@ def _restored(kind, numel, place, placing, data=None):
 
 def _read_zip(file, make, placing, mapped):
     reader = _zip.Reader(file)
+    if "program.json" in reader:
+        file.seek(0)
+        return facula.jit.load(file)
     if "data.pkl" not in reader:
         raise RuntimeError("PytorchStreamReader failed locating file data.pkl: file not found")
     if "constants.pkl" in reader:

@@ -1,0 +1,175 @@
+"""Modules and functions that run a program instead of a class's Python."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+
+import facula
+
+from ..nn import Module
+from ._language import compile_functions
+
+BASE_STATE = frozenset(Module().__dict__)  # what every module has: hooks, tables
+
+
+@dataclass
+class Program:
+    """What a class or function does, as text in the language of `_language`."""
+
+    name: str                    # of the class or function
+    methods: dict[str, str]
+    functions: dict[str, str] = field(default_factory=dict)
+    constants: dict[str, object] = field(default_factory=dict)
+    ignored: dict[str, object] = field(default_factory=dict)  # Python kept by @jit.ignore; such a program cannot be saved
+    graph: object = None         # of a trace
+    kind: str = "RecursiveScriptModule"
+
+
+class ScriptModule(Module):
+    """A module that runs from a program; made by `jit.script`, `jit.trace` and `jit.load`."""
+
+    _program: Program | None = None
+    _program_names: frozenset = frozenset()
+
+    @property
+    def original_name(self):
+        """The name of the class it was made from."""
+        return self._program.name if self._program else type(self).__mro__[-1].__name__
+
+    def _get_name(self):
+        return self._program.kind if self._program else "RecursiveScriptModule"
+
+    def extra_repr(self):
+        return f"original_name={self.original_name}"
+
+    @property
+    def code(self):
+        """The text of `forward`."""
+        return self._program.methods.get("forward", "")
+
+    @property
+    def code_with_constants(self):
+        """(the text of `forward`, its constants)"""
+        return self.code, dict(self._program.constants)
+
+    @property
+    def graph(self):
+        """The operations of a trace; the text of `forward` for a script."""
+        return self._program.graph if self._program.graph is not None else self.code
+
+    @property
+    def inlined_graph(self):
+        return self.graph
+
+    def save(self, f, _extra_files=None):
+        """Writes the program and its tensors; see `jit.save`."""
+        from ._archive import save
+
+        save(self, f, _extra_files)
+
+    def save_to_buffer(self, _extra_files=None):
+        """What `save` writes, as bytes."""
+        import io
+
+        buffer = io.BytesIO()
+        self.save(buffer, _extra_files)
+        return buffer.getvalue()
+
+    def get_debug_state(self):
+        raise NotImplementedError("get_debug_state: programs run as they are; there is no executor whose state could be shown")
+
+    def __copy__(self):
+        made = type(self).__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        for table in ("_parameters", "_buffers", "_modules"):
+            made.__dict__[table] = dict(self.__dict__[table])
+        return made
+
+    def __deepcopy__(self, memo):
+        made = type(self).__new__(type(self))
+        memo[id(self)] = made
+        made.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return made
+
+    def __reduce__(self):
+        import pickle
+
+        raise pickle.PickleError("ScriptModules cannot be pickled: use jit.save and jit.load")
+
+
+class RecursiveScriptModule(ScriptModule):
+    """A scripted module; its children are scripted too."""
+
+
+class ScriptFunction:
+    """A function that runs from a program."""
+
+    def __init__(self, program, original=None):
+        self._program = program
+        _, functions = compile_functions({}, program.functions, program.constants)
+        self._call = functions[program.name]
+        self.__name__ = self.__qualname__ = self.name = program.name
+        self._original = original
+        self.__doc__ = getattr(original, "__doc__", None)
+
+    def __call__(self, *args, **kwargs):
+        return self._call(*args, **kwargs)
+
+    def __get__(self, instance, owner=None):
+        return self
+
+    @property
+    def code(self):
+        """The function's text."""
+        return self._program.functions[self._program.name]
+
+    @property
+    def graph(self):
+        """The operations of a trace; the text for a script."""
+        return self._program.graph if self._program.graph is not None else self.code
+
+    @property
+    def inlined_graph(self):
+        return self.graph
+
+    def as_module(self):
+        """A module without state whose forward is this function."""
+        text = self.code
+        head, _, rest = text.partition("(")
+        comma = "" if rest.lstrip().startswith(")") else ", "
+        methods = {"forward": f"def forward(self{comma}{rest}"}
+        del head
+        return build(Program(self.name, methods, self._program.functions, self._program.constants, graph=self._program.graph), {})
+
+    def save(self, f, _extra_files=None):
+        """Writes the program; see `jit.save`."""
+        self.as_module().save(f, _extra_files)
+
+    def __repr__(self):
+        return f"<{facula._names.prefix}.jit.ScriptFunction object at {id(self):#x}>"
+
+
+def reserved(name):
+    """Whether a program must leave the name alone: the machinery of modules needs it."""
+    return name in vars(ScriptModule) or name.startswith("_") and hasattr(Module, name)
+
+
+def build(program, state, library_class=None):
+    """A module that runs `program` with the given `__dict__`; a library class runs as it is."""
+    if library_class is not None:
+        kind = type("RecursiveScriptModule", (RecursiveScriptModule, library_class),
+                    {"_program": program, "forward": library_class.forward, "extra_repr": RecursiveScriptModule.extra_repr,
+                     "__reduce__": ScriptModule.__reduce__, "__deepcopy__": ScriptModule.__deepcopy__, "__copy__": ScriptModule.__copy__})
+    else:
+        methods, _ = compile_functions(program.methods, program.functions, program.constants)
+        for name in methods:
+            if reserved(name):
+                raise RuntimeError(f"a program cannot define {name!r}: every scripted module has a method of that name")
+        kind = type(program.kind, (RecursiveScriptModule,),
+                    {**program.ignored, **methods, "_program": program, "_program_names": frozenset((*methods, *program.ignored))})
+    kind.__module__ = "torch.jit" + ("._trace" if "Traced" in program.kind else "._script")
+    made = kind.__new__(kind)
+    Module.__init__(made) if library_class is None else made.__dict__.update(Module().__dict__)
+    made.__dict__.update(state)
+    return made

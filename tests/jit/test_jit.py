@@ -1,0 +1,215 @@
+"""Programs: traced, scripted, saved, loaded without their source, and hostile ones."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+import facula
+from facula import jit, nn
+
+
+def small_net():
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5)).eval()
+
+
+class Branch(nn.Module):
+    scale = 3
+
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(3, 3)
+        self.layers = nn.ModuleList([nn.Linear(3, 3), nn.Tanh()])
+        self.register_buffer("calls", facula.zeros(()))
+        self.names = {"a": 2}
+
+    def forward(self, x, flip: bool = False):
+        """Docstrings go."""
+        if not jit.is_scripting():
+            import os  # noqa: F401
+        if bool(x.sum() > 0):
+            for layer in self.layers:
+                x = layer(x)
+            return x
+        out = [self.lin(x) * self.scale]
+        if flip:
+            out.append(helper(x, self.names["a"]))
+        return facula.stack(out).sum(0)
+
+    @jit.export
+    def double(self, k: int):
+        return 2 * k
+
+
+def helper(x, n: int):
+    while n > 0:
+        n -= 1
+        x = facula.nn.functional.relu(x) + n
+    return x
+
+
+def test_a_trace_keeps_sizes_symbolic():
+    net, x = small_net(), facula.randn(2, 1, 8, 8)
+    traced = jit.trace(net, x)
+    other = facula.randn(7, 1, 8, 8)
+    assert facula.equal(traced(other), net(other))
+    assert [n for n, _ in traced.named_parameters()] == [n for n, _ in net.named_parameters()]
+    function = jit.trace(lambda a: a.view(a.size(0) // 2, -1) + a.shape[1], facula.ones(4, 3))
+    assert function(facula.ones(6, 5)).tolist() == [[6.0] * 10] * 3
+
+
+def test_a_trace_takes_nested_inputs_and_gives_nested_outputs():
+    traced = jit.trace(lambda a, pair: (a + pair[0], {"b": pair[1] * 2}), (facula.ones(2), (facula.ones(2), facula.ones(2))))
+    first, rest = traced(facula.zeros(2), (facula.ones(2), facula.ones(2)))
+    assert first.tolist() == [1, 1] and rest["b"].tolist() == [2, 2]
+
+
+def test_a_trace_replays_writes_in_place():
+    def f(x):
+        y = x.clone()
+        y[:, 0] = 5
+        y[1].mul_(2)
+        return y
+
+    x = facula.randn(3, 4)
+    assert facula.equal(jit.trace(f, facula.randn(3, 4))(x), f(x))
+
+
+def test_a_trace_warns_of_values_that_python_looked_at():
+    with pytest.warns(jit.TracerWarning, match="Python boolean"):
+        jit.trace(lambda x: x * 2 if x.sum() > 0 else x, facula.ones(2), check_trace=False)
+
+
+def test_a_script_follows_both_branches_and_gradients():
+    module = Branch()
+    scripted = jit.script(module)
+    for x in facula.ones(2, 3), -facula.ones(2, 3):
+        assert facula.equal(scripted(x, True), module(x, True))
+    x = facula.ones(2, 3, requires_grad=True)
+    scripted(x).sum().backward()
+    assert x.grad is not None and scripted.double(4) == 8 and "import" not in scripted.code
+
+
+@pytest.mark.parametrize("module, args", [
+    (nn.LSTM(3, 4, 2, bidirectional=True), (facula.randn(5, 2, 3),)), (nn.GRU(3, 4), (facula.randn(5, 2, 3),)),
+    (nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16), 2).eval(), (facula.randn(5, 2, 8),)),
+    (nn.MultiheadAttention(8, 2), (facula.randn(5, 2, 8),) * 3), (small_net(), (facula.randn(2, 1, 8, 8),))],
+    ids=lambda v: type(v).__name__)
+@pytest.mark.parametrize("make", [lambda m, a: jit.script(m), jit.trace], ids=["script", "trace"])
+def test_library_modules_go_through_a_file(module, args, make):
+    made = make(module, args)
+    buffer = io.BytesIO()
+    jit.save(made, buffer)
+    buffer.seek(0)
+    wanted, got = module(*args), jit.load(buffer)(*args)
+    wanted, got = (wanted, got) if isinstance(wanted, tuple) else ((wanted,), (got,))
+    assert facula.allclose(wanted[0], got[0], atol=1e-6)
+
+
+def test_a_saved_program_runs_without_its_source(tmp_path):
+    module, x = Branch(), -facula.ones(2, 3)
+    jit.script(module).save(tmp_path / "m.pt")
+    text = (f"import facula, sys; m = facula.jit.load({str(tmp_path / 'm.pt')!r}); print(m(-facula.ones(2, 3), True).sum().item(), m.double(3), "
+            "len(list(m.parameters())), 'test_jit' in sys.modules)")
+    out = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True, cwd=tmp_path,
+                         env={**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(os.path.abspath(facula.__file__)))}).stdout.split()
+    assert float(out[0]) == pytest.approx(module(x, True).sum().item(), rel=1e-5) and out[1:] == ["6", "4", "False"]
+
+
+def test_shared_tensors_stay_shared_through_a_file():
+    net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    net[1].weight = net[0].weight
+    buffer = io.BytesIO(jit.script(net).save_to_buffer())
+    back = jit.load(buffer)
+    assert back.get_parameter("0.weight") is back.get_parameter("1.weight")
+
+
+def test_a_frozen_module_has_no_state():
+    net, x = small_net(), facula.randn(2, 1, 8, 8)
+    frozen = jit.freeze(jit.script(net))
+    assert facula.equal(frozen(x), net(x)) and not frozen.state_dict()
+    with pytest.raises(RuntimeError, match="eval mode"):
+        jit.freeze(jit.script(Branch()))
+
+
+def test_functions_call_functions_and_keep_defaults():
+    @jit.script
+    def clipped(x, low: float = -1.0):
+        return facula.clamp(helper(x, 1), min=low)
+
+    assert isinstance(clipped, jit.ScriptFunction)
+    back = jit.load(io.BytesIO(clipped.as_module().save_to_buffer()))
+    x = facula.tensor([-3.0, 2.0])
+    assert back(x).tolist() == clipped(x).tolist() == [0, 2]
+
+
+def test_what_cannot_be_scripted_is_named():
+    def f(x):
+        try:
+            return x
+        except ValueError:
+            return x
+
+    with pytest.raises(jit.UnsupportedNodeError, match="Try aren't supported"):
+        jit.script(f)
+    table = facula.ones(2)
+
+    def g(x):
+        return x + table
+
+    with pytest.raises(RuntimeError, match="closed over global variable"):
+        jit.script(g)
+
+
+HOSTILE = ["import os\ndef forward(self, x):\n    return x", "def forward(self, x):\n    return __import__('os').getcwd()",
+           "def forward(self, x):\n    return x.__class__.__mro__", "def forward(self, x):\n    return open('/etc/passwd')",
+           "def forward(self, x):\n    return torch.load('f')", "def forward(self, x):\n    return '{0.__class__}'.format(x)",
+           "def forward(self, x, y=().__class__):\n    return x", "def forward(self, x):\n    return (lambda: x)()",
+           "@print\ndef forward(self, x):\n    return x", "def forward(self, x):\n    return getattr(x, chr(95) + chr(95))",
+           "def forward(self, x):\n    self.__class__ = x", "def forward(self, x):\n    return eval('1')"]
+
+
+def rewritten(change):
+    source = zipfile.ZipFile(io.BytesIO(jit.script(Branch()).save_to_buffer()))
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            if name.endswith("program.json"):
+                described = json.loads(data)
+                change(described)
+                data = json.dumps(described).encode()
+            target.writestr(name, data)
+    out.seek(0)
+    return out
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_programs_are_refused(text):
+    def change(described):
+        described["module"]["methods"] = {"forward": text}
+
+    with pytest.raises((RuntimeError, NameError)):
+        jit.load(rewritten(change))(facula.ones(2, 3))
+
+
+@pytest.mark.parametrize("change", [
+    lambda d: d["module"]["modules"]["lin"].update(library="os.system"), lambda d: d["module"]["modules"]["lin"].update(library="facula.nn.modules..x"),
+    lambda d: d["tensors"][0].update(shape=[10 ** 9]), lambda d: d["tensors"][0].update(offset=-1), lambda d: d.update(format=99),
+    lambda d: d["module"]["attributes"].update(_modules={"dict": []}), lambda d: d["storages"].__setitem__(0, 10 ** 12),
+    lambda d: d["module"]["attributes"].update(x={"library": "load"}), lambda d: d["module"]["attributes"].update(__class__=3)])
+def test_wrong_descriptions_are_refused(change):
+    with pytest.raises(RuntimeError, match="no valid program|corrupt|storage"):
+        jit.load(rewritten(change))
+
+
+def test_a_program_reaches_no_method_that_writes():
+    def change(described):
+        described["module"]["methods"] = {"forward": "def forward(self, x):\n    return self.save('/tmp/never')"}
+
+    with pytest.raises(AttributeError, match="save"):
+        jit.load(rewritten(change))(facula.ones(2))

@@ -239,6 +239,21 @@ def _find_op(namespace, name):
     return getattr(module, name)
 
 
+def lapack_path():
+    """The LAPACK library of the package scipy-openblas32, or the same one inside SciPy; empty where there is neither."""
+    import importlib.util
+    import os
+
+    for package, folder in (("scipy_openblas32", "lib"), ("scipy", "../scipy.libs")):  # found, not imported
+        spec = importlib.util.find_spec(package)
+        for place in spec.submodule_search_locations or () if spec else ():
+            where = os.path.normpath(os.path.join(place, folder))
+            for name in os.listdir(where) if os.path.isdir(where) else ():
+                if name.startswith(("libscipy_openblas.", "libscipy_openblas-", "scipy_openblas.")) and ".so" in name:
+                    return os.path.join(where, name)
+    return ""
+
+
 class LinAlgError(RuntimeError):
     """A matrix does not allow the operation: singular, not positive definite, not converging."""
 

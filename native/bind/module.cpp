@@ -9,6 +9,7 @@
 #include "bind/op.h"
 #include "bind/tensor_type.h"
 #include "cpu/parallel.h"
+#include "linalg/lapack.h"
 #include "tensor/storage.h"
 
 namespace facula {
@@ -310,6 +311,16 @@ PyObject* init_module() {
     const bool stop = PyErr_CheckSignals() != 0;
     PyGILState_Release(s);
     return stop;
+  };
+  find_lapack = [] {
+    const PyGILState_STATE s = PyGILState_Ensure();
+    PyObject* path = PyObject_CallNoArgs(callback("lapack_path"));
+    const char* text = path ? PyUnicode_AsUTF8(path) : nullptr;
+    std::string found = text ? text : "";
+    if (!text) PyErr_Clear();
+    Py_XDECREF(path);
+    PyGILState_Release(s);
+    return found;
   };
   return guarded([&]() -> PyObject* {
     if (add_value_types(m) || add_tensor_type(m) || add_graph_types(m) || add_op_type(m) || add_generator_type(m) ||

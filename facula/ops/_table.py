@@ -13,7 +13,7 @@ from functools import wraps
 _TYPES = ("Tensor|Scalar", "Tensor[]", "Tensor", "Scalar", "int[]", "int", "bool", "float[]", "float", "str", "dtype",
           "device", "Generator", "memory_format", "any")
 _PARAM = re.compile(r"^(?P<type>[\w|]+)(?P<inner>\?)?(?P<list>\[\d*\])?(?P<null>\?)?\s+(?P<name>\w+)(?:\s*=\s*(?P<default>.+))?$")
-_SPECIAL = {"grad": -1, "grads": -2, "result": -3, "results": -4, "needs": -5}
+_SPECIAL = {"grad": -1, "grads": -2, "result": -3, "results": -4, "needs": -5, "others": -6}
 _NAMESPACES = ("linalg", "fft", "special", "nn.functional", "masked", "signal.windows", "sparse")
 
 entries: dict[str, list[Entry]] = {}     # qualified name -> overloads

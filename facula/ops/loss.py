@@ -12,10 +12,10 @@ from .elementwise import _scalar_name
 
 
 
-def _nll_gradient(grads, input, target, weight, reduction, ignore_index, results):
+def _nll_gradient(grads, input, target, weight, reduction, ignore_index, others):
     if grads[0] is None:
         return None
-    return facula._nll_back(grads[0], target, weight, results[1], input.shape, reduction, ignore_index)
+    return facula._nll_back(grads[0], target, weight, others[1], input.shape, reduction, ignore_index)
 
 
 def _nll_values(x, target, weight, ignore_index):

@@ -40,12 +40,12 @@ def _pick(needs, *gradients):
 
 # ---------------------------------------------------------------- layer norm
 
-def _layer_norm_gradients(grads, input, normalized_shape, weight, eps, results, needs):
+def _layer_norm_gradients(grads, input, normalized_shape, weight, eps, others, needs):
     grad = grads[0]
     if grad is None:
         return None
     if not facula.is_grad_enabled():
-        return facula._layer_norm_back(grad, input, normalized_shape, results[1], results[2], weight, needs[0], needs[1] or needs[2])
+        return facula._layer_norm_back(grad, input, normalized_shape, others[1], others[2], weight, needs[0], needs[1] or needs[2])
     lead = list(range(input.dim() - len(normalized_shape)))
     gx, gw, gb = _normalised_gradients(grad, input, weight, list(range(-len(normalized_shape), 0)), eps)
     return _pick(needs, gx, gw.sum(lead) if lead else gw, gb.sum(lead) if lead else gb)
@@ -101,17 +101,17 @@ def _group_statistics_gradient(by_mean, by_rstd, input, groups, eps):
     return (total / rows.shape[2]).reshape(input.shape)
 
 
-def _group_norm_gradients(grads, input, groups, weight, eps, results, needs):
+def _group_norm_gradients(grads, input, groups, weight, eps, others, needs):
     grad = grads[0]
     if grads[1] is not None or grads[2] is not None:
         return _pick(needs, _group_statistics_gradient(*grads[1:], input, groups, eps), None, None) if grad is None else \
             tuple(a if b is None else b if a is None else a + b for a, b in
-                  zip(_group_norm_gradients([grad, None, None], input, groups, weight, eps, results, needs),
+                  zip(_group_norm_gradients([grad, None, None], input, groups, weight, eps, others, needs),
                       (_group_statistics_gradient(*grads[1:], input, groups, eps), None, None), strict=True))
     if grad is None:
         return None
     if not facula.is_grad_enabled():
-        return facula._group_norm_back(grad, input, results[1], results[2], weight, groups, needs[0], needs[1] or needs[2])
+        return facula._group_norm_back(grad, input, others[1], others[2], weight, groups, needs[0], needs[1] or needs[2])
     n, channels = input.shape[:2]
     split, plain = (n, groups, channels // groups, input[:1, :1].numel()), (1, groups, channels // groups, 1)
     gx, gw, gb = _normalised_gradients(grad.reshape(split), input.reshape(split), _shaped(weight, plain), [2, 3], eps)
@@ -156,12 +156,12 @@ def _group_norm(input, num_groups, weight=None, bias=None, eps=1e-05, cudnn_enab
 
 # ---------------------------------------------------------------- batch norm
 
-def _batch_norm_gradients(grads, input, weight, running_mean, running_var, training, eps, results, needs):
+def _batch_norm_gradients(grads, input, weight, running_mean, running_var, training, eps, others, needs):
     grad = grads[0]
     if grad is None:
         return None
     if not facula.is_grad_enabled():
-        return facula._batch_norm_back(grad, input, weight, running_mean, running_var, results[1], results[2], training, eps, needs[0])
+        return facula._batch_norm_back(grad, input, weight, running_mean, running_var, others[1], others[2], training, eps, needs[0])
     shape = [1, -1] + [1] * (input.dim() - 2)
     dims = [d for d in range(input.dim()) if d != 1]
     fixed = None if training else (running_mean.reshape(shape), running_var.reshape(shape))

@@ -8,7 +8,7 @@ from ._table import composite, op
 
 op("_max_pool(Tensor input, int n, int[1] kernel_size, int[1]? stride=None, int[1] padding=0, int[1] dilation=1, bool ceil_mode=False) -> (_, _)",
    kernel="pool.max", method=False, node="MaxPool2DWithIndicesBackward0",
-   vjp={"input": lambda grads, input, results, n: None if grads[0] is None else facula._max_pool_back(grads[0], results[1], input, n)})
+   vjp={"input": lambda grads, input, others, n: None if grads[0] is None else facula._max_pool_back(grads[0], others[1], input, n)})
 op("_max_pool_back(Tensor grad_, Tensor indices, Tensor input, int n)", kernel="pool.max_back", method=False,
    vjp={"grad_": lambda grad, grad_, indices, n: grad.flatten(-n).gather(-1, indices.flatten(-n)).reshape(grad_.shape)})
 op("_avg_pool(Tensor input, int n, int[1] kernel_size, int[1]? stride=None, int[1] padding=0, bool ceil_mode=False, bool count_include_pad=True, "

@@ -72,13 +72,13 @@ for _name in ("amax", "amin"):
     op(f"{_name}(Tensor input, int[1] dim=(), bool keepdim=False)", kernel=f"reduce.{_name}", vjp={"input": _extreme_gradient})
 
 
-def _at_index(grads, input, results, dim, keepdim):
+def _at_index(grads, input, others, dim, keepdim):
     grad = grads[0]
     if grad is None:
         return None
     if input.dim() == 0:
         return grad
-    index = results[1]
+    index = others[1]
     if not keepdim:
         grad, index = grad.unsqueeze(dim), index.unsqueeze(dim)
     return facula.zeros(input.shape, dtype=grad.dtype, device=grad.device).scatter(dim, index, grad)

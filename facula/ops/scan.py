@@ -7,10 +7,10 @@ import facula
 from ._table import composite, op
 
 
-def _add_at(grads, input, results, dim):
+def _add_at(grads, input, others, dim):
     if grads[0] is None or input.dim() == 0:
         return grads[0]
-    return facula.zeros(input.shape, dtype=grads[0].dtype, device=grads[0].device).scatter_add(dim, results[1], grads[0])
+    return facula.zeros(input.shape, dtype=grads[0].dtype, device=grads[0].device).scatter_add(dim, others[1], grads[0])
 
 
 for _name in ("cummax", "cummin"):

@@ -8,15 +8,15 @@ from ._table import composite, op
 from .reduce import _at_index, _extreme_gradient
 
 
-def _scatter_back(grads, input, results, dim):
+def _scatter_back(grads, input, others, dim):
     if grads[0] is None:
         return None
     if input.dim() == 0:
         return grads[0].reshape(())
-    return facula.zeros(input.shape, dtype=grads[0].dtype, device=grads[0].device).scatter(dim, results[1], grads[0])
+    return facula.zeros(input.shape, dtype=grads[0].dtype, device=grads[0].device).scatter(dim, others[1], grads[0])
 
 
-_SCATTER = {"input": lambda grads, input, results, dim: _scatter_back(grads, input, results, dim)}
+_SCATTER = {"input": lambda grads, input, others, dim: _scatter_back(grads, input, others, dim)}
 op("_sort(Tensor input, int dim, bool descending) -> (values, indices)", kernel="sort.sort", method=False, node="SortBackward0", vjp=_SCATTER)
 op("topk(Tensor input, int k, int dim=-1, bool largest=True, bool sorted=True) -> (values, indices)", kernel="sort.topk", vjp=_SCATTER)
 op("kthvalue(Tensor input, int k, int dim=-1, bool keepdim=False) -> (values, indices)", kernel="sort.kthvalue", vjp={"input": _at_index})

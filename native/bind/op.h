@@ -19,7 +19,7 @@ struct Param {
 };
 
 // What a gradient rule's parameter stands for: an index of the signature, or one of these.
-enum RuleArgument : int { kGrad = -1, kGrads = -2, kResult = -3, kResults = -4, kNeeds = -5, kShapeOf = -100, kGeometryOf = -200 };
+enum RuleArgument : int { kGrad = -1, kGrads = -2, kResult = -3, kResults = -4, kNeeds = -5, kOthers = -6, kShapeOf = -100, kGeometryOf = -200 };
 // kShapeOf - i: the shape of parameter i (a list for lists); kGeometryOf - i: (shape, strides, offset). Neither keeps
 // the tensor alive nor minds in-place changes.
 

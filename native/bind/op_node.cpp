@@ -95,7 +95,7 @@ Py call_rule(const Rule& rule, Node& node, OpNodeState& state, const std::vector
       v = checked(PyList_New(Py_ssize_t(grads.size())));
       for (size_t i = 0; i < grads.size(); ++i) PyList_SET_ITEM(v.get(), Py_ssize_t(i), optional(grads[i]).release());
     } else if (a == kResult) v = saved_object(state.results.at(0), node, with_graph);
-    else if (a == kResults) {
+    else if (a == kResults || a == kOthers) {
       v = checked(PyTuple_New(Py_ssize_t(state.results.size())));
       for (size_t i = 0; i < state.results.size(); ++i) PyTuple_SET_ITEM(v.get(), Py_ssize_t(i), saved_object(state.results[i], node, with_graph).release());
     } else if (a == kNeeds) {
@@ -294,7 +294,7 @@ void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor
   }
   // Save only what the rules that will run are going to read.
   uint64_t wanted = 0;
-  bool save_results = false;
+  bool save_results = false, save_others = false;  // "others": all but the first, which may be changed in place afterwards
   for (auto& rule : op.rules) {
     bool live = false;
     for (int i : rule.inputs) live = live || needs(*node, *state, i);
@@ -302,6 +302,7 @@ void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor
     for (int a : rule.arguments) {
       if (a >= 0) wanted |= uint64_t(1) << a;
       else if (a == kResult || a == kResults) save_results = true;
+      else if (a == kOthers) save_others = true;
       else if (a <= kShapeOf && !find_saved(*state, a)) {
         SavedArgument& s = state->args.emplace_back();
         s.param = a;
@@ -332,9 +333,9 @@ void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor
       }
     } else a.object = Py::borrow(o);
   }
-  if (save_results) {
+  if (save_results || save_others) {
     state->results.resize(results.size());
-    for (size_t i = 0; i < results.size(); ++i) if (results[i]) state->results[i].save(results[i], int32_t(i));
+    for (size_t i = save_results ? 0 : 1; i < results.size(); ++i) if (results[i]) state->results[i].save(results[i], int32_t(i));
   }
   if (modes.anomaly) checked(PyObject_CallOneArg(callback("note_anomaly"), reinterpret_cast<PyObject*>(node.get())));
   node->slots.resize(results.size());

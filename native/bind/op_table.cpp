@@ -92,7 +92,7 @@ Overload* make_overload(PyObject* entry) {
       const int a = int(PyLong_AsLong(Py(PySequence_GetItem(arguments, k)).get()));
       rule.arguments.push_back(a);
       if (a >= 0) op->saved |= uint64_t(1) << a;
-      else if (a == kResult || a == kResults) op->saves_results = true;
+      else if (a == kResult || a == kResults || a == kOthers) op->saves_results = true;
     }
     if (fused != Py_None) rule.fused = find_formula(text(fused));
     for (int input : rule.inputs) op->edges |= uint64_t(1) << input;

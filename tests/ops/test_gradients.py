@@ -48,3 +48,14 @@ def test_products_and_layers():
 def test_second_derivatives():
     for function in (lambda x: x.tanh(), lambda x: x.softmax(1), lambda x: x.log_softmax(1), lambda x: (x * x).sum(1)):
         assert facula.autograd.gradgradcheck(function, (positive(2, 3),))
+
+
+def test_a_result_that_its_gradient_does_not_read_may_change_in_place():
+    x = facula.randn(2, 3, 4, 4, requires_grad=True)
+    normed = facula.nn.BatchNorm2d(3)(x)
+    normed += x
+    facula.nn.functional.max_pool2d(normed.relu_(), 2).mul_(2).sum().backward()
+    assert x.grad is not None
+    values, _ = (y := x.detach().requires_grad_()).max(1)
+    values.mul_(3).sum().backward()
+    assert y.grad.sum() == 3 * values.numel()

@@ -344,7 +344,7 @@ RULES = {
     **_names("mm bmm mv dot vdot _matmul", _product),
     "linear": _linear_in_input,
     **_names("conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution", _convolution),
-    **_names("_max_pool _avg_pool _max_pool_back _avg_pool_back", images(lambda entry, values: values[entry.index("n")])),
+    **_names("_max_pool1d _max_pool2d _max_pool3d _avg_pool1d _avg_pool2d _avg_pool3d _avg_pool1d_back _avg_pool2d_back _avg_pool3d_back", images(lambda entry, values: values[entry.index("n")])),
     "_index": _index, "embedding": _embedding,
     **_names("cholesky cholesky_ex inv inv_ex det slogdet eigvalsh eigh eig eigvals svdvals qr matrix_exp", in_front),
 }

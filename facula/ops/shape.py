@@ -67,7 +67,8 @@ _VIEWS = (
     ("t", "", "", "t", lambda grad: grad.t()),
     ("permute", "int[] dims", "", "permute", _permute_back),
     ("squeeze", "", "", "squeeze", _reshape_back),
-    ("squeeze", "int[1] dim", "", "squeeze_dim", _reshape_back),
+    ("squeeze", "int dim", "", "squeeze_dim", _reshape_back),
+    ("squeeze", "int[] dim", "", "squeeze_dims", _reshape_back),
     ("unsqueeze", "int dim", "", "unsqueeze", lambda grad, dim: grad.squeeze(dim)),
     ("expand", "int[] size, *, bool implicit=False", "", "expand", _expand_back),
     ("select", "int dim, int index", "", "select",
@@ -107,12 +108,13 @@ def _unfold_back(grad, input_shape, dimension, size, step):
 
 
 _METHODS = {"view_as_real": False, "view_as_complex": False, "alias": False, "_slice": False}
+_NODES = {"squeeze_dim": "SqueezeBackward1", "squeeze_dims": "SqueezeBackward2"}
 _FUNCTIONS = {"view": False, "expand": False, "unfold": False}
 
 for _name, _rest, _result, _kernel, _rule in _VIEWS:
     _rule = _rule or _unfold_back
     _signature = f"(Tensor input{', ' + _rest if _rest else ''})" + (f" -> {_result}" if _result else "")
-    op(_name + _signature, kernel="shape." + _kernel, view=True, vjp={"input": _rule}, method=_METHODS.get(_name),
+    op(_name + _signature, kernel="shape." + _kernel, view=True, vjp={"input": _rule}, method=_METHODS.get(_name), node=_NODES.get(_kernel),
        function=_FUNCTIONS.get(_name))
 
 op("view(Tensor input, dtype dtype)", kernel="shape.view_dtype", view=True, function=False, differentiable=False)

@@ -221,22 +221,23 @@ void movedim(Call& c) {
 }
 
 // ---------------------------------------------------------------- sizes of one
-void squeeze_dims(Call& c, uint64_t which) {
+void squeeze_where(Call& c, uint64_t which) {
   const Tensor& x = c.tensor(0);
   Dims sizes, strides;
   for (int d = 0; d < x.dim(); ++d)
     if (x.size(d) != 1 || !(which >> d & 1)) { sizes.push_back(x.size(d)); strides.push_back(x.stride(d)); }
   c.out.push_back(as_view(x, sizes, strides, x->offset));
 }
-void squeeze(Call& c) { squeeze_dims(c, ~uint64_t(0)); }
-void squeeze_dim(Call& c) {
+void squeeze(Call& c) { squeeze_where(c, ~uint64_t(0)); }
+void squeeze_dim(Call& c) { squeeze_where(c, uint64_t(1) << wrap_dim(c.integer(1), c.tensor(0).dim())); }
+void squeeze_dims(Call& c) {
   uint64_t which = 0;
   for (auto d : c.ints(1)) {
     const uint64_t bit = uint64_t(1) << wrap_dim(d, c.tensor(0).dim());
     if (which & bit) throw RuntimeError("dim ", d, " appears multiple times in the list of dims");
     which |= bit;
   }
-  squeeze_dims(c, which);
+  squeeze_where(c, which);
 }
 void unsqueeze(Call& c) {
   const Tensor& x = c.tensor(0);
@@ -474,7 +475,7 @@ void contiguous_kernel(Call& c) {
 const Register here[] = {
     {"shape.view", view}, {"shape.reshape", reshape}, {"shape.flatten", flatten}, {"shape.movedim", movedim}, {"shape.view_dtype", view_dtype}, {"shape.view_as_real", view_as_real},
     {"shape.view_as_complex", view_as_complex}, {"shape.transpose", transpose}, {"shape.t", t}, {"shape.permute", permute},
-    {"shape.squeeze", squeeze}, {"shape.squeeze_dim", squeeze_dim}, {"shape.unsqueeze", unsqueeze}, {"shape.expand", expand},
+    {"shape.squeeze", squeeze}, {"shape.squeeze_dim", squeeze_dim}, {"shape.squeeze_dims", squeeze_dims}, {"shape.unsqueeze", unsqueeze}, {"shape.expand", expand},
     {"shape.select", select}, {"shape.narrow", narrow}, {"shape.narrow_tensor", narrow_tensor}, {"shape.slice", slice}, {"shape.split", split},
     {"shape.split_with_sizes", split_with_sizes}, {"shape.chunk", chunk}, {"shape.unbind", unbind},
     {"shape.diagonal", diagonal}, {"shape.unfold", unfold}, {"shape.as_strided", as_strided}, {"shape.alias", alias},

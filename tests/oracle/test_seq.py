@@ -17,7 +17,7 @@ def both(*shape, dtype="float64", seed=0):
 
 
 def same(ours, theirs, **tolerance):
-    torch.testing.assert_close(torch.from_numpy(ours.detach().numpy()), theirs.detach(), **tolerance)
+    torch.testing.assert_close(torch.from_numpy(ours.detach().numpy()), theirs.detach(), equal_nan=True, **tolerance)
 
 
 def same_with_gradients(function, *pairs, **tolerance):
@@ -57,3 +57,36 @@ def test_interpolate_keeps_channels_last_and_bytes(mode):
     for antialias in (False, True):
         mine = facula.nn.functional.interpolate(facula.from_numpy(b.numpy()), size=(4, 8), mode=mode, antialias=antialias)
         same(mine, torch.nn.functional.interpolate(b, size=(4, 8), mode=mode, antialias=antialias), atol=1, rtol=0)
+
+
+POOLS = [("max_pool1d", (3, 10), dict(kernel_size=3, stride=2, padding=1)), ("max_pool2d", (2, 9, 8), dict(kernel_size=(3, 2), dilation=2, ceil_mode=True)),
+         ("max_pool3d", (2, 6, 5, 7), dict(kernel_size=2)), ("avg_pool1d", (3, 10), dict(kernel_size=3, padding=1, count_include_pad=False)),
+         ("avg_pool2d", (2, 9, 8), dict(kernel_size=3, divisor_override=4)), ("avg_pool3d", (2, 6, 5, 7), dict(kernel_size=2, ceil_mode=True)),
+         ("adaptive_avg_pool1d", (3, 10), dict(output_size=4)), ("adaptive_avg_pool2d", (2, 9, 8), dict(output_size=1)),
+         ("adaptive_avg_pool2d", (2, 9, 8), dict(output_size=(None, 3))), ("adaptive_avg_pool3d", (2, 6, 5, 7), dict(output_size=(2, 3, 4))),
+         ("adaptive_max_pool1d", (3, 10), dict(output_size=4)), ("adaptive_max_pool2d", (2, 9, 8), dict(output_size=(4, 3))),
+         ("adaptive_max_pool3d", (2, 6, 5, 7), dict(output_size=4)), ("lp_pool1d", (3, 10), dict(norm_type=2, kernel_size=3)),
+         ("lp_pool2d", (2, 9, 8), dict(norm_type=3, kernel_size=2)), ("lp_pool3d", (2, 6, 5, 7), dict(norm_type=2, kernel_size=2))]
+
+
+@pytest.mark.parametrize("name, shape, options", POOLS, ids=str)
+def test_pooling(name, shape, options):
+    for lead in ((), (2,)):
+        same_with_gradients(lambda t, x: getattr(t.nn.functional, name)(x, **options), both(*lead, *shape))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_unpooling(n):
+    def back(t, x):
+        F = t.nn.functional
+        values, indices = getattr(F, f"max_pool{n}d")(x, 2, return_indices=True)
+        return getattr(F, f"max_unpool{n}d")(values, indices, 2, output_size=x.shape)
+
+    same_with_gradients(back, both(2, 3, *[7, 6, 5][:n]))
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_fractional_pooling(n):
+    samples = torch.rand(2, 3, n, dtype=torch.float64)
+    same_with_gradients(lambda t, x: getattr(t.nn.functional, f"fractional_max_pool{n}d")(
+        x, 2, output_ratio=[0.5] * n, _random_samples=samples if t is torch else facula.from_numpy(samples.numpy())), both(2, 3, *[9, 10, 7][:n]))

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import warnings
 
+from ..ops.loss import reduction_code as get_enum
+from ..ops.loss import reduction_of_flags
 
-def get_enum(reduction):
-    """0, 1, 2 for 'none', 'mean', 'sum'."""
-    if reduction in ("none", "mean", "sum"):
-        return ("none", "mean", "sum").index(reduction)
-    if reduction == "elementwise_mean":
-        warnings.warn("reduction='elementwise_mean' is deprecated. Please use reduction='mean' instead.", stacklevel=2)
-        return 1
-    raise ValueError(f"{reduction} is not a valid value for reduction")
+__all__ = ["get_enum", "legacy_get_enum", "legacy_get_string"]
 
 
 def legacy_get_string(size_average, reduce, emit_warning=True):
     """The reduction that the old flags mean."""
-    size_average = True if size_average is None else size_average
-    reduce = True if reduce is None else reduce
-    found = "mean" if size_average and reduce else "sum" if reduce else "none"
+    found = reduction_of_flags(size_average, reduce)
     if emit_warning:
         warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{found}' instead.", stacklevel=2)
     return found

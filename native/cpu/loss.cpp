@@ -17,6 +17,12 @@ struct Targets {
   int64_t place(int64_t i) const { return (i / inner * classes + at[i]) * inner + i % inner; }
 };
 
+Targets targets_of(const Tensor& target, const Dims& sizes, int64_t ignore) {
+  const int64_t n = target.numel();
+  if (sizes.ndim() == 1) return {target.data<int64_t>(), n, sizes[0], 1, ignore};
+  return {target.data<int64_t>(), n, sizes[1], n ? n / sizes[0] : 1, ignore};
+}
+
 // _nll(input, target, weight?, reduction, ignore_index) -> loss, total weight
 void nll(Call& c) {
   const Tensor& x = c.tensor(0);
@@ -24,7 +30,7 @@ void nll(Call& c) {
   const Tensor in = contiguous_as(x, compute), target = contiguous_as(c.tensor(1), DType::int64);
   const Tensor weight = c.tensor(2) ? contiguous_as(c.tensor(2), compute) : Tensor();
   const int64_t reduction = c.integer(3), n = target.numel();
-  const Targets t{target.data<int64_t>(), n, x.size(1), n ? n / x.size(0) : 1, c.integer(4)};
+  const Targets t = targets_of(target, x.sizes(), c.integer(4));
   Tensor loss = reduction == kNone ? empty(target.sizes(), compute, x.device()) : empty({}, compute, x.device());
   Tensor total = full({}, 0, compute, x.device());
   if (!x.is_meta())
@@ -63,7 +69,7 @@ void nll_back(Call& c) {
   const Tensor weight = c.tensor(2) ? contiguous_as(c.tensor(2), compute) : Tensor();
   const Dims& sizes = c.ints(4);
   const int64_t reduction = c.integer(5), n = target.numel();
-  const Targets t{target.data<int64_t>(), n, sizes[1], n ? n / sizes[0] : 1, c.integer(6)};
+  const Targets t = targets_of(target, sizes, c.integer(6));
   Tensor out = full(sizes, 0, compute, g.device());
   if (!g.is_meta())
     for_floating(compute, c.op, [&]<class T> {

@@ -125,8 +125,10 @@ void uniform(Call& c) {
   Generator& g = generator_of(c, 3);
   fill_each(x, c.op, [&]<class T>() -> T {
     if constexpr (std::is_same_v<T, double>) return T(g.uniform() * (to - from) + from);
-    else if constexpr (std::is_same_v<T, float16>) return T(float(g.random() & 0x7ff) * 0x1p-11f * float(to - from) + float(from));
-    else if constexpr (std::is_same_v<T, bfloat16>) return T(float(g.random() & 0xff) * 0x1p-8f * float(to - from) + float(from));
+    else if constexpr (sizeof(T) == 2) {  // what rounds up to the open end starts again from the closed one
+      const T v(g.uniform_float() * (float(to) - float(from)) + float(from));
+      return float(v) >= float(T(float(to))) ? T(float(from)) : v;
+    }
     else return T(g.uniform_float() * (float(to) - float(from)) + float(from));
   });
   c.out.push_back(x);

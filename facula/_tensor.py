@@ -96,6 +96,9 @@ _TO_TYPESTR = {v: k for k, v in _TYPESTR.items()}
 
 
 def _from_array(array):
+    tensor = core.from_array(array)
+    if tensor is not None:
+        return tensor
     import numpy as np
 
     array = np.asarray(array)
@@ -115,6 +118,8 @@ def _from_array(array):
 
 def from_numpy(array):
     """A tensor on the array's own memory: changes show on both sides."""
+    if (tensor := core.from_array(array)) is not None:
+        return tensor
     import numpy as np
 
     if not isinstance(array, np.ndarray):

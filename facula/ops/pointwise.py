@@ -81,7 +81,7 @@ pointwise("addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value
           inplace=True,
           vjp={"input": lambda grad: grad, "tensor1": lambda grad, tensor2, value: grad * f.conj(value / tensor2),
                "tensor2": lambda grad, tensor1, tensor2, value: -grad * f.conj(value * tensor1 / (tensor2 * tensor2))})
-pointwise("lerp(Tensor input, Tensor end, Tensor|Scalar weight)", lambda input, end, weight: input + weight * (end - input),
+pointwise("lerp(Tensor input, Tensor end, Tensor|Scalar weight)", lambda input, end, weight: f.lerp(input, end, weight),
           promote=("input", "end"), types=FLOATING, refuses=(("integral", "lerp_kernel_scalar"),), inplace=True, node=("LerpBackward0", "LerpBackward1"),
           vjp={"input": lambda grad, weight: grad * (1 - f.conj(weight)), "end": lambda grad, weight: grad * f.conj(weight),
                "weight": lambda grad, input, end: grad * f.conj(end - input)})

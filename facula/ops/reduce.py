@@ -247,6 +247,8 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
         x = x.to(dtype)
     if not (x.dtype.is_floating_point or x.dtype.is_complex):
         raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}")
+    if x.dtype in (facula.float16, facula.bfloat16):  # rounded once, at the end
+        return vector_norm(x.float(), ord, dim, keepdim).to(x.dtype)
     dims = _dims(dim, x.dim())
     a = x.abs()
     if ord == 2:

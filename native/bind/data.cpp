@@ -165,9 +165,61 @@ PyObject* from_memory(PyObject*, PyObject* args) {
   });
 }
 
+// The dtype of a buffer's elements; undefined where tensors have none.
+DType buffer_dtype(const Py_buffer& view) {
+  const std::string_view format = view.format ? view.format : "B";
+  const char c = format.size() == 1 ? format[0] : format == "Zf" ? 'F' : format == "Zd" ? 'D' : 0;
+  switch (c) {
+    case '?': return DType::bool_;
+    case 'e': return DType::float16;
+    case 'f': return DType::float32;
+    case 'd': return DType::float64;
+    case 'F': return DType::complex64;
+    case 'D': return DType::complex128;
+    case 'b': case 'h': case 'i': case 'l': case 'q':
+      return view.itemsize == 1 ? DType::int8 : view.itemsize == 2 ? DType::int16 : view.itemsize == 4 ? DType::int32 : DType::int64;
+    case 'B': case 'H': case 'I': case 'L': case 'Q':
+      return view.itemsize == 1 ? DType::uint8 : view.itemsize == 2 ? DType::uint16 : view.itemsize == 4 ? DType::uint32 : DType::uint64;
+    default: return DType::undefined;
+  }
+}
+
+// from_array(array): a tensor on a NumPy array's memory; None where that takes a copy, a warning or an error.
+PyObject* from_array(PyObject*, PyObject* o) {
+  return guarded([&]() -> PyObject* {
+    if (std::string_view(Py_TYPE(o)->tp_name) != "numpy.ndarray") Py_RETURN_NONE;
+    struct Buffer {
+      Py_buffer view;
+      bool held;
+      explicit Buffer(PyObject* o) : held(PyObject_GetBuffer(o, &view, PyBUF_STRIDES | PyBUF_FORMAT) == 0) {}
+      ~Buffer() { if (held) PyBuffer_Release(&view); }
+    } buffer(o);
+    if (!buffer.held) { PyErr_Clear(); Py_RETURN_NONE; }
+    const auto& view = buffer.view;
+    const DType type = buffer_dtype(view);
+    if (view.readonly || type == DType::undefined || view.len == 0) Py_RETURN_NONE;
+    Dims sizes, strides;
+    int64_t span = 1;
+    for (int d = 0; d < view.ndim; ++d) {
+      if (view.strides[d] < 0 || view.strides[d] % view.itemsize) Py_RETURN_NONE;
+      sizes.push_back(view.shape[d]);
+      strides.push_back(view.strides[d] / view.itemsize);
+      span += (sizes.back() - 1) * strides.back();
+    }
+    Tensor t = empty({0}, type);
+    Py_INCREF(o);
+    t->storage = borrow_storage(view.buf, span * view.itemsize, release_python, o);
+    t->sizes = sizes;
+    t->strides = strides;
+    t->numel = sizes.numel();
+    return give(t);
+  });
+}
+
 }  // namespace
 
-PyMethodDef data_functions[] = {{"tensor_data", tensor_data, METH_VARARGS, "A tensor of nested Python data."},
+PyMethodDef data_functions[] = {{"from_array", from_array, METH_O, "A tensor on a NumPy array's memory, or None."},
+                                {"tensor_data", tensor_data, METH_VARARGS, "A tensor of nested Python data."},
                                 {"from_memory", from_memory, METH_VARARGS, "A tensor on memory that `owner` keeps."}, {}};
 
 bool to_scalar(PyObject* o, Scalar& s) {

@@ -185,6 +185,13 @@ template <class T> inline T angle_gradient(T grad, T x) {
   if constexpr (is_complex_v<T>) return x == T(0) ? T(0) : grad * T(-x.imag(), x.real()) / std::norm(x);
   else return grad * T(0);
 }
+// From a to b, counted from the nearer end: exact at both.
+template <class T> inline T lerp(T a, T b, T weight) {
+  const bool near_a = std::abs(weight) < 0.5;
+  if constexpr (is_complex_v<T>) return near_a ? a + weight * (b - a) : b - (b - a) * (T(1) - weight);
+  else if constexpr (std::is_same_v<T, float>) return mad(near_a ? weight : weight - 1, b - a, near_a ? a : b);
+  else return T(std::fma(near_a ? weight : weight - 1, b - a, near_a ? a : b));
+}
 template <class T> inline T neg(T x) { return -x; }
 template <class T> inline T sign(T x) { return T(T(0) < x) - T(x < T(0)); }
 template <class T> inline T sgn(T x) {

@@ -157,7 +157,7 @@ def slow_item(x):
 def slow_bool(x):
     if x._flags & BATCHED:
         raise RuntimeError("vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't support that yet, please "
-                           "shout over at https://github.com/pytorch/functorch/issues/257 .")
+                           "file an issue at https://github.com/pytorch/pytorch/issues .")
     return _capture.truth(x) if _capture.active() is not None else bool(core.alias(x))
 
 

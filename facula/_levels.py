@@ -52,7 +52,21 @@ def stack():
 
 def current_vmap():
     """The innermost vmap that is running, or None."""
-    return next((level for level in reversed(stack()) if level.kind == "vmap"), None)
+    limit = getattr(_local, "limit", None)
+    return next((level for level in reversed(stack()) if level.kind == "vmap" and (limit is None or level.number < limit)), None)
+
+
+class outside:
+    """Inside, calls belong to what is around a level."""
+
+    def __init__(self, level):
+        self.level = level
+
+    def __enter__(self):
+        self.before, _local.limit = getattr(_local, "limit", None), self.level.number
+
+    def __exit__(self, *exc):
+        _local.limit = self.before
 
 
 def level_of(x):
@@ -89,5 +103,7 @@ def keep_history(out, source):
 
 def fresh(x, vmap):
     """A leaf that records what is done with it at the depth of `vmap`, whatever it was before."""
+    if not (x.dtype.is_floating_point or x.dtype.is_complex):
+        raise RuntimeError("only Tensors of floating point dtype can require gradients")
     x = lift(x, vmap)
     return x.view_as(x) if x.requires_grad and core.is_grad_enabled() else core.graphless(x).requires_grad_()

@@ -8,6 +8,7 @@ import types
 import facula
 
 from . import _names
+from ._levels import DUAL, WRAPPED, stack
 from ._native import core
 
 __all__ = ["set_printoptions", "tensor_str", "printoptions", "get_printoptions"]
@@ -199,12 +200,24 @@ def _plain(x):
 
 def _unwrapped(x):
     """The primal and the tangent's text of a dual tensor; `x` itself and None otherwise."""
-    if not x._flags & 8:
+    if not x._flags & DUAL:
         return x, None
     from .autograd import forward_ad
 
-    primal, tangent = forward_ad.unpack_dual(x)
-    return primal, None if tangent is None else str(tangent)
+    level, _, tangent = x._wrapped
+    return forward_ad.strip(x, level), str(tangent) if level.alive else None
+
+
+def _transformed(x):
+    """The text of a tensor inside a transform of functions, which shows the level and what is wrapped; None for others."""
+    from .autograd import forward_ad
+
+    level, value, dim = x._wrapped
+    if not level.alive or level in forward_ad._levels:
+        return None
+    inner = "\n".join("    " + line for line in str(value).split("\n"))
+    kind, at = ("BatchedTensor", f" bdim={dim},") if level.kind == "vmap" else ("GradTrackingTensor", "")
+    return f"{kind}(lvl={stack().index(level) + 1},{at} value=\n{inner}\n)"
 
 
 def tensor_str(x, *, contents=None):
@@ -214,6 +227,10 @@ def tensor_str(x, *, contents=None):
         x: Any tensor.
         contents: Text that stands for the numbers, for subclasses.
     """
+    if x._flags & WRAPPED:
+        text = _transformed(x)
+        if text is not None:
+            return text
     grad_fn = _grad_fn_name(x)
     primal, tangent = _unwrapped(x)
     values = primal.detach()

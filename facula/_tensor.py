@@ -5,6 +5,7 @@ from __future__ import annotations
 import facula
 
 from ._native import core
+from .ops.create import _finish
 
 Tensor = core.Tensor
 __all__ = ["tensor", "as_tensor", "asarray", "from_numpy", "scalar_tensor", "is_tensor", "numel", "is_floating_point", "is_complex",
@@ -51,9 +52,7 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
         out = _from_array(data).to(dtype=dtype, device=device, copy=True) if dtype or device else _from_array(data).clone()
     else:
         out = core.tensor_data(data, dtype, device)
-    if requires_grad and not (out.is_floating_point() or out.is_complex()):
-        raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
-    return out.requires_grad_() if requires_grad else out
+    return _finish(out, requires_grad)
 
 
 def _default_device(device):
@@ -86,7 +85,7 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
         out = out.clone()
     if copy is False and not shared and hasattr(obj, "__len__"):
         raise ValueError("can't alias data that has another dtype or device, or is no array: pass copy=None")
-    return out.detach().requires_grad_() if requires_grad else out
+    return _finish(out.detach(), True) if requires_grad else out
 
 
 _TYPESTR = {"|b1": "bool", "|i1": "int8", "|u1": "uint8", "<i2": "int16", "<i4": "int32", "<i8": "int64", "<u2": "uint16",
@@ -146,6 +145,8 @@ class _ArrayView:
 @_method
 def numpy(self, *, force=False):
     """The tensor's memory as a NumPy array, not copied unless `force` has to detach or move it."""
+    if self._flags & 4:  # an example inside vmap
+        raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage")
     if force:
         self = self.detach().cpu()
     elif self.requires_grad:
@@ -445,7 +446,7 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
                          f"buffer length ({len(view)} bytes)")
     array = (ctypes.c_char * len(view)).from_buffer(buffer) if not view.readonly else (ctypes.c_char * len(view)).from_buffer_copy(view)
     out = core.from_memory(ctypes.addressof(array) + offset, count * size, (count,), (1,), dtype, (array, buffer))
-    return out.requires_grad_() if requires_grad else out
+    return _finish(out, requires_grad)
 
 
 def from_dlpack(ext_tensor):

@@ -156,7 +156,10 @@ def register_hook(self, hook):
         hooks = self._backward_hooks
     else:
         hooks = self.grad_fn._slot_hooks(self.output_nr)
-    return RemovableHandle.add(hooks, hook)
+    handle = RemovableHandle.add(hooks, hook)
+    if ("retain_grad",) in hooks:  # sees what all the other hooks leave
+        hooks[("retain_grad",)] = hooks.pop(("retain_grad",))
+    return handle
 
 
 def register_post_accumulate_grad_hook(self, hook):

@@ -235,8 +235,11 @@ def _record(node, args, output, tracked):
             o = o.detach() if id(o) in inputs else o
             node._no_zeros = (*node._no_zeros, i)
         else:
+            is_view = id(o) in inputs or o._base is not None
             o = core.alias(o) if id(o) in inputs or o.requires_grad else o
             o._set_history(node, i)
+            if is_view:
+                o._flags |= 256  # writing into it would bypass `backward`
         made.append(o)
     positions = {id(o): i for i, o in enumerate(outputs) if isinstance(o, Tensor) and id(o) not in inputs}
     positions.update({id(o): i for i, o in enumerate(made) if isinstance(o, Tensor) and id(o) in dirty})

@@ -57,6 +57,8 @@ class saved_tensors_hooks:
         self.pair = (pack_hook, unpack_hook)
 
     def __enter__(self):
+        if getattr(_local, "disabled", None) is not None:
+            raise RuntimeError(_local.disabled)
         stack = _local.__dict__.setdefault("stack", [])
         stack.append(self.pair)
         core.set_pack_hooks(self.pair)
@@ -75,17 +77,74 @@ class save_on_cpu(saved_tensors_hooks):
 
 
 class disable_saved_tensors_hooks:
-    """Inside, entering `saved_tensors_hooks` has no effect."""
+    """Inside, entering `saved_tensors_hooks` raises a RuntimeError with this message."""
 
     def __init__(self, error_message):
         self.message = error_message
 
     def __enter__(self):
-        core.set_pack_hooks(None)
+        self.before = getattr(_local, "disabled", None)
+        if getattr(_local, "stack", None):
+            raise RuntimeError(self.message)
+        _local.disabled = self.message
 
     def __exit__(self, *exc):
-        stack = getattr(_local, "stack", [])
-        core.set_pack_hooks(stack[-1] if stack else None)
+        _local.disabled = self.before
+
+
+def register_multi_grad_hook(tensors, fn, *, mode="all"):
+    """Calls a function with the gradients of several tensors.
+
+    Args:
+        tensors: Tensors that require gradients.
+        fn: With mode 'all', called once in each backward with the list of gradients (None for the ones it does not reach), when
+            all of them are there; with mode 'any', with the first gradient.
+        mode: 'all' or 'any'.
+
+    Returns:
+        A handle whose `remove()` takes the hooks away.
+    """
+    if mode not in ("all", "any"):
+        raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
+    tensors = tuple(tensors)
+    handles = []
+    state = {"run": None}
+
+    def start(index):
+        if state["run"] is not core.backward_run():
+            reached = core.backward_reaches([t._gradient_edge()[0] for t in tensors])
+            state.update(run=core.backward_run(), left=sum(reached), gradients=[None] * len(tensors), done=False)
+
+    def see(gradient, index):
+        start(index)
+        state["gradients"][index] = gradient
+        state["left"] -= 1
+        if mode == "any" and not state["done"]:
+            state["done"] = True
+            fn(gradient)
+        elif mode == "all" and state["left"] == 0:
+            fn(state["gradients"])
+
+    for i, t in enumerate(tensors):
+        handles.append(t.register_hook(lambda g, i=i: see(g, i)))
+    return _Handles(handles)
+
+
+class _Handles:
+    """Several handles as one."""
+
+    def __init__(self, handles):
+        self.handles = handles
+
+    def remove(self):
+        for h in self.handles:
+            h.remove()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.remove()
 
 
 def increment_version(tensor):

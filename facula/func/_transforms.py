@@ -150,7 +150,7 @@ def vjp(func, *primals, has_aux=False):
         given = cotangents[0] if len(cotangents) == 1 else cotangents
         if pytree.tree_structure(given) != spec:
             raise RuntimeError("Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. cotangents: "
-                               f"{pytree.tree_structure(given)}, primal output: {spec}")
+                               f"{pytree.treespec_pprint(pytree.tree_structure(given))}, primal output: {pytree.treespec_pprint(spec)}")
         return pull(_tensors(given))
 
     return (shown, back, _released(aux, keep)) if has_aux else (shown, back)

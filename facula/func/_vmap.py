@@ -7,13 +7,14 @@ import functools
 import facula
 
 from .._forward import map_tensors
-from .._levels import BATCHED, Level, batched, level_of
+from .._levels import BATCHED, Level, batched, level_of, outside
 from .._native import core
 from ..utils import _pytree as pytree
 from . import _rules
 
 Tensor = core.Tensor
-_DYNAMIC = frozenset("_nonzero _unique_rows masked_select bincount".split())
+# Operations whose results have different shapes for different examples, by PyTorch's names.
+_DYNAMIC = {"_nonzero": "nonzero", "_unique_rows": "_unique2", "masked_select": "masked_select", "bincount": "bincount"}
 
 
 # ---------------------------------------------------------------- behind the door
@@ -49,7 +50,7 @@ def _dispatch_random():
 def _batched_result(level, op, entry, values, parts):
     if entry.name in _DYNAMIC:
         raise RuntimeError("vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over "
-                           f"aten::{entry.name.strip('_')}. Please file an issue at https://github.com/pytorch/pytorch/issues if you need this feature.")
+                           f"aten::{_DYNAMIC[entry.name]}. Please file an issue at https://github.com/pytorch/pytorch/issues if you need this feature.")
     rule = _rules.rule_of(entry)
     result = rule(level, op, entry, parts) if rule is not None else NotImplemented
     if result is not NotImplemented:
@@ -107,19 +108,26 @@ def random_call(level, op, entry, values, out):
     if level.randomness == "error":
         raise RuntimeError("vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' randomness flags on "
                            "vmap or perform the randomness operation out of vmap")
+    with outside(level):
+        return _random(level, op, entry, values, out)
+
+
+def _random(level, op, entry, values, out):
+    from .._dispatch import call
+
     parts = _rules.as_parts(level, values)
     has_examples = any(p.dim is not None for p in _rules.parts_of(parts))
     if level.randomness == "same":
         if has_examples and entry.name != "bernoulli_" and parts[0].dim is not None:
             draw = facula.empty(values[0].shape, dtype=values[0].dtype, device=values[0].device)
             outer = [p.value if isinstance(p, _rules.Part) else p for p in parts]
-            op._run(entry, (draw, *outer[1:]), None)
+            call(op, entry, (draw, *outer[1:]), None)
             return values[0].copy_(draw)
         if has_examples:
             raise RuntimeError("vmap: bernoulli_ with different probabilities cannot draw the same numbers for each example: use randomness='different'")
-        return op._run(entry, _rules.map_parts(parts, lambda p: p.value), out)
+        return call(op, entry, _rules.map_parts(parts, lambda p: p.value), out)
     if entry.name == "_randperm":
-        return batched(level, facula.stack([op._run(entry, values, out) for _ in range(level.size)]))
+        return batched(level, facula.stack([call(op, entry, values, out) for _ in range(level.size)]))
     target = values[0]
     if level_of(target) is level and parts[0].dim is not None:
         _rules._run(op, entry, [parts[0].front(), *(p.padded(parts[0].rank) if isinstance(p, _rules.Part) else p for p in parts[1:])])

@@ -39,7 +39,7 @@ def _random(name, draw, doc):
             size = (kwargs["size"],)
         made = facula.empty(_sizes(size), dtype=dtype, device=device) if out is None else out.resize_(_sizes(size))
         draw(made, generator)
-        return made.requires_grad_() if requires_grad else made
+        return _finish(made, requires_grad)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = doc

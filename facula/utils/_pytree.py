@@ -254,6 +254,16 @@ def tree_structure(tree, is_leaf=None):
     return tree_flatten(tree, is_leaf)[1]
 
 
+class _Star:
+    def __repr__(self):
+        return "*"
+
+
+def treespec_pprint(treespec):
+    """A shape as the tree that it is, stars for leaves: `(*, [*])`."""
+    return repr(tree_unflatten([_Star()] * treespec.num_leaves, treespec))
+
+
 def tree_map(func, tree, *rests, is_leaf=None):
     """The tree with a function applied to each leaf (of several trees of the same shape: to the leaves together)."""
     leaves, spec = tree_flatten(tree, is_leaf)

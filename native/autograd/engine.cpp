@@ -1,5 +1,6 @@
 // Backward: runs the graph on the calling thread, iteratively, later nodes first.
 #include <algorithm>
+#include <atomic>
 #include <queue>
 #include <unordered_map>
 
@@ -33,15 +34,28 @@ void from_tuple(PyObject* result, std::vector<Tensor>& v) {
   }
 }
 
+void check_replacement(PyObject* hook, const Tensor& before, const Tensor& after) {
+  const bool sizes = before.sizes() == after.sizes();
+  if (sizes && before.dtype() == after.dtype()) return;
+  Py name(PyObject_GetAttrString(hook, "__name__"));
+  if (!name) { PyErr_Clear(); name = checked(PyObject_Repr(hook)); }
+  const std::string text = cat("hook '", PyUnicode_AsUTF8(name.get()), "' has changed the ");
+  if (!sizes) throw RuntimeError(text, "size of value");
+  throw RuntimeError(text, "type of value (was torch.", scalar_type_name(before.dtype()), "Tensor got torch.", scalar_type_name(after.dtype()), "Tensor)");
+}
+
 // Hooks of a tensor: each may replace the gradient.
 void run_tensor_hooks(PyObject* hooks, Tensor& grad) {
   if (!hooks || !grad) return;
   Py list = checked(PyDict_Values(hooks));
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list.get()); ++i) {
-    Py result = checked(PyObject_CallOneArg(PyList_GET_ITEM(list.get(), i), as_object(grad).get()));
-    if (is_tensor(result.get())) grad = Tensor(tensor_of(result.get()));
-    else if (result.get() != Py_None)
-      throw TypeError("hook must return None or a Tensor, got ", Py_TYPE(result.get())->tp_name);
+    PyObject* hook = PyList_GET_ITEM(list.get(), i);
+    Py result = checked(PyObject_CallOneArg(hook, as_object(grad).get()));
+    if (result.get() == Py_None) continue;
+    if (!is_tensor(result.get())) throw TypeError("expected Variable, but hook returned '", Py_TYPE(result.get())->tp_name, "'");
+    Tensor changed(tensor_of(result.get()));
+    check_replacement(hook, grad, changed);
+    grad = std::move(changed);
   }
 }
 
@@ -65,6 +79,14 @@ class Run {
   Run(bool keep, bool create, std::vector<Capture>* captures, bool accumulate)
       : keep_(keep), create_(create), captures_(captures), accumulate_(accumulate) {}
 
+  ~Run() { current = outer_; }
+  bool reaches(Node* n) const {
+    auto at = tasks_.find(n);
+    return at != tasks_.end() && at->second.needed;
+  }
+  static thread_local Run* current;
+  const uint64_t id = ++runs;
+
   void go(std::vector<Edge>& roots, std::vector<Tensor>& gradients) {
     count_edges(roots);
     if (captures_) mark_needed();
@@ -73,6 +95,7 @@ class Run {
     while (!ready_.empty()) {
       NodeRef node = ready_.top();
       ready_.pop();
+      if (++steps_ % 32 == 0 && PyErr_CheckSignals() != 0) throw PythonError();
       step(node);
     }
   }
@@ -129,6 +152,7 @@ class Run {
     for (auto& g : grads) any = any || g;
     std::vector<Tensor> out(node->next.size());
     if (any && task.needed) {
+      if (node->variable && node->variable->autograd) run_tensor_hooks(node->variable->autograd->hooks.get(), grads[0]);
       run_slot_hooks(*node, grads);
       bool stop = false;
       if (captures_) stop = capture(node, grads);
@@ -173,13 +197,21 @@ class Run {
   bool keep_, create_;
   std::vector<Capture>* captures_;
   bool accumulate_;
+  uint64_t steps_ = 0;
+  Run* outer_ = std::exchange(current, this);
+  static inline std::atomic<uint64_t> runs{0};
   std::unordered_map<Node*, Task> tasks_;
   std::unordered_map<Node*, bool> queued_;
   std::vector<Node*> order_;
   std::priority_queue<NodeRef, std::vector<NodeRef>, Later> ready_;
 };
 
+thread_local Run* Run::current = nullptr;
+
 }  // namespace
+
+uint64_t backward_run() { return Run::current ? Run::current->id : 0; }
+bool backward_reaches(Node* node) { return Run::current && Run::current->reaches(node); }
 
 void run_backward(std::vector<Edge> roots, std::vector<Tensor> gradients, bool keep_graph, bool create_graph,
                   std::vector<Capture>* captures, bool accumulate) {

@@ -2,9 +2,11 @@
 #include "autograd/graph.h"
 
 #include <map>
+#include <mutex>
 #include <new>
 
 #include "bind/op.h"
+#include "cpu/parallel.h"
 
 namespace facula {
 
@@ -193,6 +195,17 @@ PyObject* node_release(PyObject* o, PyObject*) { release_saved(*node_of(o)); Py_
 PyObject* node_register_hook(PyObject* o, PyObject* hook) { return PyObject_CallFunctionObjArgs(callback("node_register_hook"), o, hook, nullptr); }
 PyObject* node_register_prehook(PyObject* o, PyObject* hook) { return PyObject_CallFunctionObjArgs(callback("node_register_prehook"), o, hook, nullptr); }
 
+// _saved_self, _saved_result ...: what an operation's node keeps for its rule.
+PyObject* node_getattro(PyObject* o, PyObject* name) {
+  PyObject* found = PyObject_GenericGetAttr(o, name);
+  if (found || !PyErr_ExceptionMatches(PyExc_AttributeError)) return found;
+  constexpr std::string_view prefix = "_saved_";
+  const char* text = PyUnicode_AsUTF8(name);
+  if (!text || !std::string_view(text).starts_with(prefix) || !node_of(o)->state) return nullptr;
+  PyErr_Clear();
+  return guarded([&]() -> PyObject* { return saved_attribute(*node_of(o), std::string_view(text).substr(prefix.size())); });
+}
+
 PyGetSetDef node_getset[] = {
     {"next_functions", node_next_functions, nullptr, "The nodes that gradients go to next.", nullptr},
     {"variable", node_variable, nullptr, "The leaf that an AccumulateGrad node adds to.", nullptr},
@@ -215,18 +228,27 @@ PyMethodDef node_methods[] = {{"name", node_name, METH_NOARGS, "The node's name.
                               {"_release", node_release, METH_NOARGS, ""}, {}};
 
 // ---------------------------------------------------------------- leaves
+// Two threads that run backward may add to one leaf. The interpreter's lock does not order them: kernels release it.
+class AccumulateLock {
+ public:
+  AccumulateLock() {
+    if (mutex().try_lock()) return;
+    void* state = release_interpreter ? release_interpreter() : nullptr;  // its owner may be waiting for the interpreter
+    mutex().lock();
+    if (acquire_interpreter) acquire_interpreter(state);
+  }
+  ~AccumulateLock() { mutex().unlock(); }
+
+ private:
+  static std::recursive_mutex& mutex() { static std::recursive_mutex m; return m; }  // a hook may run backward itself
+};
+
 void apply_accumulate(Node& node, std::vector<Tensor>& grads, bool create_graph) {
   Tensor leaf = node.variable, grad = std::move(grads[0]);
   grads.clear();
   if (!grad) return;
   auto& meta = autograd_of(leaf);
-  if (meta.hooks) {
-    Py list = checked(PyDict_Values(meta.hooks.get()));
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list.get()); ++i) {
-      Py r = checked(PyObject_CallOneArg(PyList_GET_ITEM(list.get(), i), object_of(grad.get())));
-      if (is_tensor(r.get())) grad = Tensor(tensor_of(r.get()));
-    }
-  }
+  AccumulateLock lock;
   if (!meta.grad) {
     const bool mine = grad->head.count == 1 && !grad->autograd && grad->storage.get()->count == 1 &&
                       grad.strides() == leaf.strides() && grad.dtype() == leaf.dtype();
@@ -259,6 +281,7 @@ PyTypeObject NodeType = [] {
   t.tp_basicsize = sizeof(Node);
   t.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC;
   t.tp_new = node_new;
+  t.tp_getattro = node_getattro;
   t.tp_dealloc = node_dealloc;
   t.tp_traverse = node_traverse;
   t.tp_clear = node_clear;
@@ -367,8 +390,20 @@ void rebase_history(const Tensor& t, NodeRef node, uint32_t slot) {
   set_history(t, std::move(node), slot);
 }
 
+// The name of the Function whose output a tensor is.
+static std::string custom_name(const Tensor& t) {
+  std::string name = t->autograd->edge.node ? Py_TYPE((PyObject*)t->autograd->edge.node.get())->tp_name : "Function";
+  if (name.ends_with("Backward")) name.resize(name.size() - 8);
+  return name;
+}
+
 void check_inplace(const Tensor& t, std::string_view) {
   if (!modes.grad || !t.requires_grad()) return;
+  if (t->flags & kCustomView)
+    throw RuntimeError("Output ", t->autograd->edge.slot, " of ", custom_name(t), " is a view and is being modified inplace. This view was created inside a "
+                       "custom Function (or because an input was returned as-is) and the autograd logic to handle view+inplace would override the custom "
+                       "backward associated with the custom Function, leading to incorrect gradients. This behavior is forbidden. You can fix this by "
+                       "cloning the output of the custom Function.");
   if (is_leaf(t)) {
     if (t->autograd && t->autograd->base) throw RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.");
     throw RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.");

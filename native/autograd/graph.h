@@ -85,6 +85,8 @@ struct GradMode {
 struct Capture { Edge edge; Tensor result; };
 void run_backward(std::vector<Edge> roots, std::vector<Tensor> gradients, bool keep_graph, bool create_graph,
                   std::vector<Capture>* captures, bool accumulate);
+uint64_t backward_run();            // the number of the backward pass of this thread, 0 outside
+bool backward_reaches(Node* node);  // whether that pass is going to run a node
 Tensor add_gradients(const Tensor& a, const Tensor& b);  // differentiable when grad mode is on
 void defer_destruction(NodeRef node);  // no recursion however long the chain
 
@@ -94,5 +96,7 @@ void check_inplace(const Tensor& t, std::string_view op);
 // Python functions that the core calls: "rebase_view", "slow_call", ... (facula/_callbacks.py).
 PyObject* callback(const char* name);
 void release_saved(Node& node);
+// What a node of the table keeps under a parameter's name ("self": the first one; "result"); throws AttributeError.
+PyObject* saved_attribute(Node& node, std::string_view name);
 
 }  // namespace facula

@@ -226,6 +226,15 @@ PyObject* backward(PyObject*, PyObject* args) {
   });
 }
 
+PyObject* current_run(PyObject*, PyObject*) { return PyLong_FromUnsignedLongLong(backward_run()); }
+PyObject* reached(PyObject*, PyObject* nodes) {
+  Py items(PySequence_Tuple(nodes));
+  if (!items) return nullptr;
+  PyObject* out = PyList_New(PyTuple_GET_SIZE(items.get()));
+  for (Py_ssize_t i = 0; out && i < PyList_GET_SIZE(out); ++i)
+    PyList_SET_ITEM(out, i, PyBool_FromLong(backward_reaches(reinterpret_cast<Node*>(PyTuple_GET_ITEM(items.get(), i)))));
+  return out;
+}
 PyObject* memory_stats(PyObject*, PyObject*) {
   const auto s = allocator_statistics();
   return Py_BuildValue("{s:L,s:L,s:L,s:L}", "allocated_bytes", (long long)s.allocated, "peak_bytes", (long long)s.peak,
@@ -279,6 +288,8 @@ PyMethodDef functions[] = {
     {"get_num_threads", threads, METH_NOARGS, nullptr},
     {"set_num_threads", set_threads, METH_O, nullptr},
     {"backward", backward, METH_VARARGS, nullptr},
+    {"backward_run", current_run, METH_NOARGS, nullptr},
+    {"backward_reaches", reached, METH_O, nullptr},
     {"memory_stats", memory_stats, METH_NOARGS, nullptr},
     {"empty_cache", empty_cache, METH_NOARGS, nullptr},
     {"has_kernel", has_kernel, METH_O, nullptr},

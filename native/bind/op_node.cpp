@@ -346,6 +346,22 @@ void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor
   }
 }
 
+PyObject* saved_attribute(Node& node, std::string_view name) {
+  OpNodeState& state = *node.state;
+  if (node.released) throw RuntimeError("Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
+                                        "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
+                                        "retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors "
+                                        "after calling backward.");
+  if (name == "result" && !state.results.empty()) return saved_object(state.results[0], node, true).release();
+  const auto& params = state.overload->params;
+  for (size_t i = 0; i < params.size(); ++i) {
+    const bool match = PyUnicode_CompareWithASCIIString(params[i].name, std::string(name).c_str()) == 0 || (i == 0 && name == "self");
+    if (match) return saved_argument(state, int(i), node, true).release();
+  }
+  PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute '_saved_%s'", Py_TYPE((PyObject*)&node)->tp_name, std::string(name).c_str());
+  return nullptr;
+}
+
 void release_saved(Node& node) {
   if (!node.state) {
     return;

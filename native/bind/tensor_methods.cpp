@@ -51,7 +51,10 @@ PyObject* item(PyObject* o, PyObject*) {
   });
 }
 PyObject* tolist(PyObject* o, PyObject*) {
-  if (tensor_of(o)->flags & kBatched) return PyObject_CallOneArg(callback("slow_item"), o);
+  if (tensor_of(o)->flags & kBatched) {
+    PyErr_SetString(PyExc_RuntimeError, "Cannot access data pointer of Tensor that doesn't have storage");
+    return nullptr;
+  }
   return guarded([&]() -> PyObject* { return to_list(self_of(o)); });
 }
 PyObject* is_contiguous(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {

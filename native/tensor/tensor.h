@@ -138,6 +138,7 @@ enum TensorFlag : uint32_t {
   kInference = 32,
   kWrapped = 64,       // a Python number in a 0-dim tensor: promotes like the number
   kOther = 128,        // sparse or other Python-implemented layouts
+  kCustomView = 256,   // an input, or a view of one, that an autograd.Function returned
   kNeedsSlowPath = kSubclass | kBatched | kDual | kOther,
 };
 

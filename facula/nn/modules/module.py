@@ -316,7 +316,8 @@ class Module:
             if not isinstance(result, (Tensor, tuple)):
                 warnings.warn("For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but received "
                               f"{type(result)}", stacklevel=4)
-            result = backward.outputs(result)
+            else:
+                result = backward.outputs(result)
         if non_full:
             self._attach_non_full(result, non_full)
         return result

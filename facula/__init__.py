@@ -46,7 +46,10 @@ globals().update(_legacy_types)
 _LAZY = {"vision", "func", "jit", "onnx", "hub", "masked", "signal", "testing", "distributions", "compiler", "backends", "cuda",
          "multiprocessing", "overrides", "return_types", "types", "storage", "profiler", "amp", "array_api", "mps", "version",
          "torch_alias", "sparse", "library", "package", "quantization", "distributed"}
-_FROM = {"vmap": "func"}  # names of this module that live in one of those
+_AUTOCAST = ("autocast is_autocast_enabled set_autocast_enabled is_autocast_cpu_enabled get_autocast_dtype set_autocast_dtype get_autocast_cpu_dtype "
+             "get_autocast_gpu_dtype is_autocast_cache_enabled set_autocast_cache_enabled clear_autocast_cache autocast_increment_nesting "
+             "autocast_decrement_nesting").split()
+_FROM = {"vmap": "func", "GradScaler": "amp", **dict.fromkeys(_AUTOCAST, "amp.autocast_mode")}  # names of this module that live in one of those
 
 
 def __getattr__(name):
@@ -59,7 +62,9 @@ def __getattr__(name):
             if error.name != f"{__name__}.{name}":
                 raise
     if name in _FROM:
-        return getattr(__getattr__(_FROM[name]), name)
+        import importlib
+
+        return getattr(importlib.import_module(f"{__name__}.{_FROM[name]}"), name)
     if name.endswith("Storage"):
         from . import storage
 

@@ -24,14 +24,11 @@ def slow_call(op, entry, values, out):
         if out is not None:
             kwargs["out"] = out
         return overrides.call_overrides(op, [t for t in tensors_of((*values, out)) if t._flags & SUBCLASS], args, kwargs)
-    if _autocast:
+    if core.autocast_active():
         from .amp import autocast_mode
 
         values = autocast_mode.cast(entry, values)
     return call(op, entry, values, out)
-
-
-_autocast: list = []  # not empty while an autocast region is active
 
 
 def call(op, entry, values, out):

@@ -8,7 +8,7 @@ __all__ = ["set_default_device", "get_default_device", "use_deterministic_algori
            "is_deterministic_algorithms_warn_only_enabled", "set_deterministic_debug_mode", "get_deterministic_debug_mode",
            "set_float32_matmul_precision", "get_float32_matmul_precision", "get_num_interop_threads", "set_num_interop_threads",
            "set_default_tensor_type", "finfo", "iinfo", "compile", "set_flush_denormal", "is_warn_always_enabled", "set_warn_always",
-           "is_autocast_enabled", "is_anomaly_enabled", "broadcast_shapes", "cpu_level", "get_rng_device", "SymInt", "SymFloat", "SymBool"]
+           "is_anomaly_enabled", "broadcast_shapes", "cpu_level", "get_rng_device", "SymInt", "SymFloat", "SymBool"]
 
 cpu_level = level
 _settings = {"deterministic": False, "warn_only": False, "matmul": "highest", "interop": 1, "warn_always": False}
@@ -97,10 +97,6 @@ def set_warn_always(b):
 
 def is_warn_always_enabled():
     return _settings["warn_always"]
-
-
-def is_autocast_enabled(device_type=None):
-    return False
 
 
 def is_anomaly_enabled():

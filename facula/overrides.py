@@ -111,6 +111,10 @@ def composite_call(op, function, args, kwargs):
     owners = list(_owners(args, kwargs))
     if wanted(any(isinstance(o, Tensor) for o in owners)) or any(not isinstance(o, Tensor) for o in owners):
         return call_overrides(op, owners, args, kwargs)
+    if core.autocast_active():
+        from .amp import autocast_mode
+
+        args, kwargs = autocast_mode.cast_call(op.__name__, args, kwargs)
     return function(*args, **kwargs)
 
 

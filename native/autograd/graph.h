@@ -70,6 +70,7 @@ struct Modes {
   uint32_t slow = 0;       // > 0: a Python-side interpreter wants to see every call
   bool anomaly = false;
   bool no_overrides = false;    // subclasses count as plain tensors
+  uint32_t autocast = 0;        // active autocast regions; they count in `slow` too
   uint32_t function_modes = 0;  // active TorchFunctionModes; they count in `slow` too
   uint32_t capture = 0;    // calls are being recorded (facula/_capture.py): sizes and values that are read are noted; counts in `slow` too
   PyObject* pack_hooks = nullptr;  // borrowed (pack, unpack) on top of the stack

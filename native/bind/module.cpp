@@ -135,6 +135,13 @@ PyObject* set_no_overrides(PyObject*, PyObject* on) {
   modes.no_overrides = PyObject_IsTrue(on) == 1;
   Py_RETURN_NONE;
 }
+PyObject* add_autocast(PyObject*, PyObject* by) {
+  const uint32_t n = uint32_t(PyLong_AsLong(by));
+  modes.autocast += n;
+  modes.slow += n;
+  Py_RETURN_NONE;
+}
+PyObject* autocast_active(PyObject*, PyObject*) { return PyBool_FromLong(modes.autocast > 0); }
 PyObject* add_function_mode(PyObject*, PyObject* by) {
   const uint32_t n = uint32_t(PyLong_AsLong(by));
   modes.function_modes += n;
@@ -278,6 +285,8 @@ PyMethodDef functions[] = {
     {"add_slow", add_slow, METH_O, nullptr},
     {"add_capture", add_capture, METH_O, "Starts (1) or ends (-1) that calls, sizes and values are seen by facula/_capture.py."},
     {"set_no_overrides", set_no_overrides, METH_O, nullptr},
+    {"add_autocast", add_autocast, METH_O, nullptr},
+    {"autocast_active", autocast_active, METH_NOARGS, nullptr},
     {"add_function_mode", add_function_mode, METH_O, nullptr},
     {"set_pack_hooks", set_pack_hooks, METH_O, nullptr},
     {"get_default_dtype", get_default_dtype, METH_NOARGS, nullptr},

@@ -1,0 +1,6 @@
+"""Mixed precision: autocast chooses dtypes, GradScaler keeps small gradients from vanishing."""
+
+from .autocast_mode import autocast, custom_bwd, custom_fwd, is_autocast_available
+from .grad_scaler import GradScaler
+
+__all__ = ["autocast", "custom_bwd", "custom_fwd", "is_autocast_available", "GradScaler"]

@@ -90,3 +90,36 @@ def test_fractional_pooling(n):
     samples = torch.rand(2, 3, n, dtype=torch.float64)
     same_with_gradients(lambda t, x: getattr(t.nn.functional, f"fractional_max_pool{n}d")(
         x, 2, output_ratio=[0.5] * n, _random_samples=samples if t is torch else facula.from_numpy(samples.numpy())), both(2, 3, *[9, 10, 7][:n]))
+
+
+@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("align", [False, True])
+def test_grid_sample(n, mode, padding, align):
+    if mode == "bicubic" and n == 3:
+        pytest.skip("images only")
+    x, grid = both(2, 3, *[5, 4, 6][:n]), both(2, *[3, 7, 4][:n], n, seed=1)
+
+    def sample(t, x, grid):
+        return t.nn.functional.grid_sample(x, grid, mode, padding, align)
+
+    same_with_gradients(sample, x, grid)
+
+    def second(t, x, grid):
+        x, grid = (v.detach().requires_grad_() for v in (x, grid))
+        by_x, by_grid = t.autograd.grad(sample(t, x, grid).sin().sum(), (x, grid), create_graph=True)
+        return ((by_x ** 2).sum() + (by_grid ** 2).sum()).reshape(()), x, grid
+
+    if mode == "bilinear" and not align:  # finite differences along one direction
+        value, a, b = second(facula, x[0], grid[0])
+        value.backward()
+        step, direction = 1e-6, both(*grid[0].shape, seed=2)[0].detach()
+        up, down = (second(facula, x[0], grid[0].detach() + s * direction)[0].item() for s in (step, -step))
+        assert (b.grad * direction).sum().item() == pytest.approx((up - down) / (2 * step), rel=1e-4)
+
+
+@pytest.mark.parametrize("align", [False, True])
+def test_affine_grid(align):
+    same_with_gradients(lambda t, theta: t.nn.functional.affine_grid(theta, (2, 3, 4, 5), align), both(2, 2, 3))
+    same_with_gradients(lambda t, theta: t.nn.functional.affine_grid(theta, (2, 3, 4, 5, 1), align), both(2, 3, 4))

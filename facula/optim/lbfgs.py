@@ -157,13 +157,13 @@ class LBFGS(Optimizer):
                 q, alphas = grad.neg(), [None] * len(dirs)
                 for i in range(len(dirs) - 1, -1, -1):
                     alphas[i] = steps[i].dot(q) * ro[i]
-                    q.add_(dirs[i], alpha=-float(alphas[i]))
+                    q.add_(dirs[i], alpha=-alphas[i].item())
                 d = q.mul(scale)
                 for i in range(len(dirs)):
                     d.add_(steps[i], alpha=float(alphas[i] - dirs[i].dot(d) * ro[i]))
             before = grad.clone() if before is None else before.copy_(grad)
             loss_before = loss
-            t = min(1.0, 1.0 / float(grad.abs().sum())) * lr if state["n_iter"] == 1 else lr
+            t = float(min(1.0, 1.0 / grad.abs().sum()) * lr) if state["n_iter"] == 1 else lr
             slope = grad.dot(d)
             if slope > -group["tolerance_change"]:
                 break

@@ -8,45 +8,10 @@ import warnings
 from bisect import bisect_right
 from collections import Counter
 
+from ._schedule import LRScheduler, _set_rate
 
-class LRScheduler:
-    """Sets the rates of an optimizer's groups; subclasses give `get_lr`."""
-
-    def __init__(self, optimizer, last_epoch=-1):
-        self.optimizer = optimizer
-        for group in optimizer.param_groups:
-            if last_epoch == -1:
-                group.setdefault("initial_lr", group["lr"])
-            elif "initial_lr" not in group:
-                raise KeyError("param 'initial_lr' is not specified in param_groups[0] when resuming an optimizer")
-        self.base_lrs = [g["initial_lr"] for g in optimizer.param_groups]
-        self.last_epoch, self._step_count = last_epoch, 0
-        self._is_initial = self._get_lr_called_within_step = False  # in PyTorch's state dicts
-        self.step()
-
-    def get_lr(self):
-        raise NotImplementedError
-
-    def get_last_lr(self):
-        """The rates set last."""
-        return self._last_lr
-
-    def step(self, epoch=None):
-        """Goes to the next epoch."""
-        self._step_count += 1
-        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
-        for group, lr in zip(self.optimizer.param_groups, self.get_lr()):
-            group["lr"] = lr
-        self._last_lr = [g["lr"] for g in self.optimizer.param_groups]
-
-    def state_dict(self):
-        return {k: v for k, v in self.__dict__.items() if k != "optimizer"}
-
-    def load_state_dict(self, state_dict):
-        self.__dict__.update(state_dict)
-
-    def _rates(self):
-        return [g["lr"] for g in self.optimizer.param_groups]
+__all__ = ["LambdaLR", "MultiplicativeLR", "StepLR", "MultiStepLR", "ConstantLR", "LinearLR", "ExponentialLR", "SequentialLR", "CosineAnnealingLR",
+           "ChainedScheduler", "ReduceLROnPlateau", "CyclicLR", "CosineAnnealingWarmRestarts", "OneCycleLR", "PolynomialLR", "LRScheduler"]
 
 
 _LRScheduler = LRScheduler
@@ -75,6 +40,9 @@ class StepLR(LRScheduler):
             return self._rates()
         return [lr * self.gamma for lr in self._rates()]
 
+    def _get_closed_form_lr(self):
+        return [lr * self.gamma ** (self.last_epoch // self.step_size) for lr in self.base_lrs]
+
 
 class ExponentialLR(LRScheduler):
     """Times gamma every epoch."""
@@ -85,6 +53,9 @@ class ExponentialLR(LRScheduler):
 
     def get_lr(self):
         return self._rates() if self.last_epoch == 0 else [lr * self.gamma for lr in self._rates()]
+
+    def _get_closed_form_lr(self):
+        return [lr * self.gamma ** self.last_epoch for lr in self.base_lrs]
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -101,6 +72,10 @@ class CosineAnnealingLR(LRScheduler):
         if (t - 1 - end) % (2 * end) == 0:
             return [lr + (base - low) * (1 - math.cos(math.pi / end)) / 2 for base, lr in zip(self.base_lrs, self._rates())]
         return [(1 + math.cos(math.pi * t / end)) / (1 + math.cos(math.pi * (t - 1) / end)) * (lr - low) + low for lr in self._rates()]
+
+    def _get_closed_form_lr(self):
+        share = (1 + math.cos(math.pi * self.last_epoch / self.T_max)) / 2
+        return [self.eta_min + (lr - self.eta_min) * share for lr in self.base_lrs]
 
 
 def _functions_out(functions):
@@ -152,6 +127,10 @@ class MultiStepLR(LRScheduler):
     def get_lr(self):
         return [lr * self.gamma ** self.milestones.get(self.last_epoch, 0) for lr in self._rates()]
 
+    def _get_closed_form_lr(self):
+        passed = bisect_right(sorted(self.milestones.elements()), self.last_epoch)
+        return [lr * self.gamma ** passed for lr in self.base_lrs]
+
 
 class ConstantLR(LRScheduler):
     """Times a factor until total_iters epochs have passed."""
@@ -166,6 +145,9 @@ class ConstantLR(LRScheduler):
         if self.last_epoch == 0:
             return [lr * self.factor for lr in self._rates()]
         return [lr / self.factor if self.last_epoch == self.total_iters else lr for lr in self._rates()]
+
+    def _get_closed_form_lr(self):
+        return [lr * (1.0 if self.last_epoch >= self.total_iters else self.factor) for lr in self.base_lrs]
 
 
 class LinearLR(LRScheduler):
@@ -187,6 +169,10 @@ class LinearLR(LRScheduler):
         change = self.end_factor - self.start_factor
         return [lr * (1.0 + change / (self.total_iters * self.start_factor + (self.last_epoch - 1) * change)) for lr in self._rates()]
 
+    def _get_closed_form_lr(self):
+        share = min(self.total_iters, self.last_epoch) / self.total_iters
+        return [lr * (self.start_factor + (self.end_factor - self.start_factor) * share) for lr in self.base_lrs]
+
 
 class PolynomialLR(LRScheduler):
     """Falls to 0 as a power of the remaining share of epochs."""
@@ -200,6 +186,10 @@ class PolynomialLR(LRScheduler):
             return self._rates()
         factor = ((1.0 - self.last_epoch / self.total_iters) / (1.0 - (self.last_epoch - 1) / self.total_iters)) ** self.power
         return [lr * factor for lr in self._rates()]
+
+    def _get_closed_form_lr(self):
+        share = 1.0 - min(self.total_iters, self.last_epoch) / self.total_iters
+        return [lr * share ** self.power for lr in self.base_lrs]
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
@@ -240,9 +230,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
                 self.T_i = self.T_0 * self.T_mult ** n
         self.last_epoch = math.floor(epoch)
         self._step_count += 1
-        for group, lr in zip(self.optimizer.param_groups, self.get_lr()):
-            group["lr"] = lr
-        self._last_lr = self._rates()
+        self._set(self.get_lr())
 
 
 def _per_group(optimizer, value, name):
@@ -263,7 +251,7 @@ class CyclicLR(LRScheduler):
         base = _per_group(optimizer, base_lr, "base_lr")
         if last_epoch == -1:
             for lr, group in zip(base, optimizer.param_groups):
-                group["lr"] = lr
+                _set_rate(group, lr)
         self.max_lrs = _per_group(optimizer, max_lr, "max_lr")
         step_size_down = float(step_size_down) if step_size_down is not None else float(step_size_up)
         self.total_size = float(step_size_up) + step_size_down
@@ -415,10 +403,10 @@ class SequentialLR(LRScheduler):
         self.last_epoch = last_epoch + 1
         self.optimizer = optimizer
         for group in optimizer.param_groups:  # undo what the other schedules did when they were made
-            group["lr"] = group["initial_lr"]
+            _set_rate(group, group["initial_lr"])
         for s in schedulers:
             s.last_epoch -= 1
-        schedulers[0].step()
+        schedulers[0]._initial_step()
         self._last_lr = schedulers[0].get_last_lr()
 
     def step(self):
@@ -506,7 +494,7 @@ class ReduceLROnPlateau(LRScheduler):
             for group, low in zip(self.optimizer.param_groups, self.min_lrs):
                 new = max(float(group["lr"]) * self.factor, low)
                 if float(group["lr"]) - new > self.eps:
-                    group["lr"] = new
+                    _set_rate(group, new)
             self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
         self._last_lr = self._rates()
 

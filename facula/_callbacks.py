@@ -258,7 +258,7 @@ class LinAlgError(RuntimeError):
     """A matrix does not allow the operation: singular, not positive definite, not converging."""
 
 
-LinAlgError.__module__ = "torch._C"
+LinAlgError.__module__, LinAlgError.__name__ = "torch._C", "_LinAlgError"
 
 core.set_callbacks({name: value for name, value in globals().items()
                     if callable(value) and not name.startswith("__") and name not in ("core",)})

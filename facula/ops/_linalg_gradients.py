@@ -52,8 +52,6 @@ def cholesky(grads, results, upper):
         factor, grad = adjoint(factor), adjoint(grad)
     inner = (adjoint(factor) @ grad).tril()
     inner = 0.5 * (inner + adjoint(inner.tril(-1)))
-    if inner.is_complex():  # the factor's diagonal is real
-        inner = _with_diagonal(inner, _real_diagonal(inner))
     return _congruent(factor, inner)
 
 

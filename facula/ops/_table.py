@@ -94,6 +94,7 @@ class Entry:
         self.vjp = self._retraced() if vjp == "retrace" else vjp or {}
         self.rules = [self._rule(key, rule) for key, rule in self.vjp.items()]
         camel = "".join(p[:1].upper() + p[1:] for p in self.name.strip("_").split("_"))
+        camel = ("Linalg" if self.namespace == "linalg" else "") + camel
         # node: its name, or two: where an operand is a number, and where all are tensors.
         self.number_node, node = node if isinstance(node, tuple) else (None, node)
         self.node = (node or camel + "Backward0") if self.rules else (node or "NotImplemented")

@@ -490,8 +490,6 @@ def ormqr(input, input2, input3, left=True, transpose=False):
     if other.dim() < 2:
         raise RuntimeError(f"{name}: other must have at least 2 dimensions.")
     side = -2 if left else -1
-    if tau.dim() and tau.shape[-1] > input.shape[-1]:
-        raise RuntimeError(f"{name}: tau.shape[-1] must be less than or equal to input.shape[-1]")
     if tau.dim() and other.shape[side] < tau.shape[-1]:
         raise RuntimeError(f"{name}: other.shape[{side}] must be greater than or equal to tau.shape[-1]")
     if tau.dim() and tau.shape[-1] != min(other.shape[side], input.shape[-1]):

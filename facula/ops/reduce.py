@@ -240,52 +240,6 @@ op("aminmax(Tensor input, *, int? dim=None, bool keepdim=False) -> (min, max)", 
    doc="The smallest and the largest element.")
 
 
-@composite("linalg.vector_norm")
-def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
-    """The vector norm of any order over the given dimensions."""
-    if dtype is not None:
-        x = x.to(dtype)
-    if not (x.dtype.is_floating_point or x.dtype.is_complex):
-        raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}")
-    if x.dtype in (facula.float16, facula.bfloat16):  # rounded once, at the end
-        return vector_norm(x.float(), ord, dim, keepdim).to(x.dtype)
-    dims = _dims(dim, x.dim())
-    a = x.abs()
-    if ord == 2:
-        return (x * x.conj()).real.sum(dims, keepdim).sqrt() if x.dtype.is_complex else facula._norm2(x, dims, keepdim)
-    if ord == float("inf"):
-        return a.amax(dims, keepdim)
-    if ord == float("-inf"):
-        return a.amin(dims, keepdim)
-    if ord == 0:
-        return facula.where(a != 0, facula.ones_like(a), a * 0).sum(dims, keepdim)
-    if ord == 1:
-        return a.sum(dims, keepdim)
-    return a.pow(ord).sum(dims, keepdim).pow(1.0 / ord)
-
-
-@composite("_norm2", method=False)
-def _norm2(x, dims, keepdim):
-    out = (x.detach() * x.detach()).sum(dims, keepdim).sqrt()
-    if not (facula.is_grad_enabled() and x.requires_grad):
-        return out
-    # The root has no slope at 0; its gradient is taken as 0 there.
-    square = (x * x).sum(dims, keepdim)
-    zero = square == 0
-    return facula.where(zero, square, facula.where(zero, facula.ones_like(square), square).sqrt())
-
-
-@composite("norm")
-def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
-    """The matrix or vector norm (old name)."""
-    if p in ("fro", None):
-        p = 2
-    if p == "nuc":
-        return facula.linalg.matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim)
-    result = vector_norm(input, p, dim, keepdim, dtype=dtype)
-    return result if out is None else out.resize_(result.shape).copy_(result)
-
-
 @composite("dist")
 def dist(input, other, p=2):
     """The p-norm of the difference."""

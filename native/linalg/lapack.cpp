@@ -139,6 +139,8 @@ void check_info(const Tensor& info, std::string_view op, Trouble kind) {
   for (int64_t i = 0; i < info.numel(); ++i) {
     if (codes[i] == 0) continue;
     const std::string which = info.dim() ? cat("(Batch element ", i, "): ") : "";
+    if (kind == Trouble::svd && codes[i] == -4)  // of newer versions: a NaN was found
+      throw LinAlgError(op, ": ", which, "The algorithm failed to converge because the input matrix contained non-finite values.");
     if (codes[i] < 0)
       throw RuntimeError(op, ": ", which, "Argument ", -codes[i], " has illegal value. Most certainly there is a bug in the implementation calling the backend library.");
     const std::string text = cat(op, ": ", which, trouble(kind, codes[i]));

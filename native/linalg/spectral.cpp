@@ -71,6 +71,9 @@ void eig(Call& c) {
     if (x.is_meta() || x.numel() == 0) return;
     need_lapack("torch.linalg.eig");
     const Stack a = stack_of(x);
+    const T* all = a.tensor.data<T>();
+    for (int64_t i = 0; i < x.numel(); ++i)
+      if (!std::isfinite(std::abs(all[i]))) throw RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.");
     const Tensor info = full(batch, 0, DType::int32);
     const auto call = [&](int64_t i, Complex* w, T* right, T* work, int length, Real* extra, int* code) {
       const int one = 1;
@@ -153,12 +156,16 @@ void svd(Call& c) {
 
 // (input, other, dim): the cross product of vectors of three
 void cross(Call& c) {
-  const Dims sizes = broadcast_sizes(c.tensor(0).sizes(), c.tensor(1).sizes());
-  const int64_t dim = wrap_dim(c.integer(2), sizes.ndim());
-  const DType type = promote(c.tensor(0).dtype(), c.tensor(1).dtype()), compute = compute_dtype(type);
-  Tensor out = empty(sizes, compute, c.tensor(0).device());
+  const Tensor &x = c.tensor(0), &y = c.tensor(1);
+  if (x.dim() != y.dim()) throw RuntimeError("linalg.cross: inputs must have the same number of dimensions.");
+  const int64_t dim = wrap_dim(c.integer(2), x.dim());
+  if (x.dim() == 0 || x.size(dim) != 3 || y.size(dim) != 3)
+    throw RuntimeError("linalg.cross: inputs dimension ", c.integer(2), " must have length 3. Got ", x.dim() ? x.size(dim) : 1, " and ", x.dim() ? y.size(dim) : 1);
+  const Dims sizes = broadcast_sizes(x.sizes(), y.sizes());
+  const DType type = promote(x.dtype(), y.dtype()), compute = compute_dtype(type);
+  Tensor out = empty(sizes, compute, x.device());
   if (out.is_meta()) { c.out = {empty(sizes, type, out.device())}; return; }
-  const Tensor a = contiguous_as(expand_to(c.tensor(0), sizes), compute), b = contiguous_as(expand_to(c.tensor(1), sizes), compute);
+  const Tensor a = contiguous_as(expand_to(x, sizes), compute), b = contiguous_as(expand_to(y, sizes), compute);
   int64_t step = 1;
   for (int d = int(dim) + 1; d < sizes.ndim(); ++d) step *= sizes[size_t(d)];
   for_compute(compute, "cross", [&]<class T> {

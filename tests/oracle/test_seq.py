@@ -123,3 +123,10 @@ def test_grid_sample(n, mode, padding, align):
 def test_affine_grid(align):
     same_with_gradients(lambda t, theta: t.nn.functional.affine_grid(theta, (2, 3, 4, 5), align), both(2, 2, 3))
     same_with_gradients(lambda t, theta: t.nn.functional.affine_grid(theta, (2, 3, 4, 5, 1), align), both(2, 3, 4))
+
+
+@pytest.mark.parametrize("p", [0, 1, 2, 2.5, 0.5, float("inf")])
+def test_distances(p):
+    same_with_gradients(lambda t, a, b: t.cdist(a, b, p), both(2, 1, 5, 4), both(3, 7, 4, seed=1))
+    same_with_gradients(lambda t, a, b: t.cdist(a, b, p), both(30, 4), both(7, 4, seed=1), rtol=1e-5, atol=1e-5)
+    same_with_gradients(lambda t, a: t.nn.functional.pdist(a, p), both(6, 4))

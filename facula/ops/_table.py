@@ -76,7 +76,7 @@ class Entry:
     operands = promoting = ()
 
     def __init__(self, signature, *, kernel=None, vjp=None, view=False, node=None, differentiable=True,
-                 batch=None, jvp=None, doc=None, compute=None, composed=None, edges=()):
+                 batch=None, jvp=None, doc=None, compute=None, composed=None, edges=(), strict_out=False):
         self.signature = signature
         self.qualified, self.params, names, self.list_result = parse_signature(signature)
         self.namespace, self.name = split_name(self.qualified)
@@ -84,6 +84,7 @@ class Entry:
         self.kernel, self.compute = kernel or self.qualified, compute
         # composed: called instead where a gradient is wanted and PyTorch's graph shows several nodes.
         self.composed = composed
+        self.strict_out = strict_out  # out= must have the dtype of the result
         # edges: the order of the node's edges, where it is not that of the parameters; "weight.t" passes a TBackward0.
         self.edges = [(self.index(e.removesuffix(".t")), e.endswith(".t")) for e in edges]
         self.view, self.differentiable, self.batch, self.jvp, self.doc = view, differentiable, batch, jvp, doc

@@ -30,8 +30,10 @@ def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     """The input limited to [min_val, max_val]."""
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
-    return (facula.nn.functional.hardtanh_ if inplace else facula.nn.functional.hardtanh)(input, float(min_val) if input.is_floating_point() else min_val,
-                                                                                          max_val)
+    return (facula.nn.functional._hardtanh_ if inplace else facula.nn.functional._hardtanh)(input, min_val, max_val)
+
+
+composite("nn.functional.hardtanh_")(lambda input, min_val=-1.0, max_val=1.0: hardtanh(input, min_val, max_val, True))
 
 
 def _elu_like(name, settings, constants):

@@ -6,7 +6,7 @@ import math
 
 import facula
 
-from ._table import composite
+from ._table import composite, op
 
 
 def _floating(x):
@@ -165,9 +165,7 @@ def ldexp(input, other):
     return facula._ldexp(input, other)
 
 
-@composite("complex", method=False)
-def complex_(real, imag):
-    """Complex numbers of real and imaginary parts."""
+def _complex(real, imag):
     if real.dtype != imag.dtype:
         raise RuntimeError(f"Expected object of scalar type {_scalar_name(real)} but got scalar type {_scalar_name(imag)} for second argument")
     if not real.dtype.is_floating_point or real.dtype == facula.bfloat16:
@@ -175,15 +173,16 @@ def complex_(real, imag):
     return facula.view_as_complex(facula.stack(facula.broadcast_tensors(real, imag), -1))
 
 
+op("complex(Tensor real, Tensor imag)", compute=_complex, method=False, strict_out=True, doc="Complex numbers of real and imaginary parts.",
+   vjp={"real": lambda grad: grad.real, "imag": lambda grad: grad.imag})
+
+
 def _scalar_name(x):
     return x.type().rpartition(".")[2].removesuffix("Tensor")
 
 
-@composite("polar", method=False)
-def polar(abs, angle):
-    """Complex numbers of absolute values and angles."""
-    _need_tensors("polar", abs=abs, angle=angle)
-    return facula.complex(abs * facula.cos(angle), abs * facula.sin(angle))
+op("polar(Tensor abs, Tensor angle)", method=False, doc="Complex numbers of absolute values and angles.", vjp="retrace",
+   compute=lambda abs, angle: facula.complex(abs * facula.cos(angle), abs * facula.sin(angle)))
 
 
 @composite("frexp")

@@ -114,7 +114,7 @@ both("index_reduce(Tensor input, int dim, Tensor index, Tensor source, str reduc
          grad, result, input, source, _Along(dim, index, True), reduce, include_self, needs)})
 
 # ---------------------------------------------------------------- one index per element
-op("gather(Tensor input, int dim, Tensor index, *, bool sparse_grad=False)", kernel="index.gather",
+op("gather(Tensor input, int dim, Tensor index, *, bool sparse_grad=False)", kernel="index.gather", strict_out=True,
    vjp={"input": lambda grad, input_shape, dim, index: grad.new_zeros(input_shape).scatter_add(dim, index, grad)})
 
 

@@ -20,8 +20,9 @@ def _relu(input):
 
 
 activation("relu(Tensor input)", _relu, lambda grad, result: f.where(result > 0, grad, grad * 0), types=ORDERED)
-activation("hardtanh(Tensor input, Scalar min_val=-1.0, Scalar max_val=1.0)", lambda input, min_val, max_val: f.minimum(f.maximum(input, min_val), max_val),
-           lambda grad, result, min_val, max_val: f.where((result > min_val) & (result < max_val), grad, grad * 0), types=ORDERED)
+activation("_hardtanh(Tensor input, Scalar min_val, Scalar max_val)", lambda input, min_val, max_val: f.minimum(f.maximum(input, min_val), max_val),
+           lambda grad, result, min_val, max_val: f.where((result > min_val) & (result < max_val), grad, grad * 0), types=ORDERED,
+           node="HardtanhBackward0")
 activation("relu6(Tensor input)", lambda input: f.minimum(f.maximum(input, 0), 6),
            lambda grad, result: f.where((result > 0) & (result < 6), grad, grad * 0), node="HardtanhBackward0", types=ORDERED)
 activation("hardsigmoid(Tensor input)", lambda input: f.minimum(f.maximum(input + 3, 0), 6) / 6,
@@ -52,7 +53,7 @@ activation("celu(Tensor input, Scalar alpha=1.0)", lambda input, alpha: _elu(inp
            lambda grad, input, alpha: _elu_slope(grad, input, alpha, 1, 1 / alpha))
 activation("leaky_relu(Tensor input, Scalar negative_slope=0.01)", lambda input, negative_slope: f.where(input > 0, input, input * negative_slope),
            lambda grad, input, negative_slope: f.where(input > 0, grad, grad * negative_slope))
-activation("silu(Tensor input)", lambda input: input / (1 + f.exp(-input)), lambda grad, input: _silu_slope(grad, input, f.sigmoid(input)))
+activation("silu(Tensor input)", lambda input: input / (1 + f.exp(-input)), lambda grad, input: _silu_slope(grad, input, f.sigmoid(input)), types="fdcz")
 
 
 def _silu_slope(grad, input, s):

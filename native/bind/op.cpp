@@ -267,7 +267,7 @@ std::vector<Tensor> run_kernel(const Overload& op, PyObject* const* slots) {
 }
 
 void copy_to_out(const Overload& op, const Tensor& out, const Tensor& result) {
-  if (!can_cast(result.dtype(), out.dtype()))
+  if (!can_cast(result.dtype(), out.dtype()) || (op.strict_out && result.dtype() != out.dtype()))
     throw RuntimeError("Expected out tensor to have dtype ", name(result.dtype()), ", but got ", name(out.dtype()), " instead (", op.name, ")");
   if (out.device().type != result.device().type)
     throw RuntimeError("Expected out tensor to have device ", result.device(), ", but got ", out.device(), " instead (", op.name, ")");

@@ -53,7 +53,7 @@ struct Overload {
   std::vector<Limit> limits;
   uint64_t edges = 0;          // parameters that some rule gives a gradient (all, where there are no rules)
   uint64_t saved = 0;          // parameters that some rule reads
-  bool saves_results = false, view = false, in_place = false, list_result = false, differentiable = true;
+  bool saves_results = false, view = false, in_place = false, list_result = false, strict_out = false, differentiable = true;
   int results = 1;
   PyObject* result_type = nullptr;
   PyTypeObject* node = nullptr;

@@ -109,6 +109,7 @@ Overload* make_overload(PyObject* entry) {
   }
   op->view = truth(entry, "view");
   op->in_place = truth(entry, "in_place");
+  op->strict_out = truth(entry, "strict_out");
   op->list_result = truth(entry, "list_result");
   op->differentiable = truth(entry, "differentiable");
   op->results = int(PyLong_AsLong(attribute(entry, "results").get()));

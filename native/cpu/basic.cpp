@@ -24,7 +24,12 @@ void to_copy(Call& c) {
 
 void copy(Call& c) {
   const Tensor& to = c.tensor(0);
-  expand_to(c.tensor(1), to.sizes());  // says what does not fit
+  if (c.tensor(1).dim() > to.dim() || !(broadcast_sizes(to.sizes(), c.tensor(1).sizes()) == to.sizes())) expand_to(c.tensor(1), to.sizes());  // says what does not fit
+  if (to.numel())
+    for (int d = 0; d < to.dim(); ++d)
+      if (to.size(d) > 1 && to.stride(d) == 0)
+        throw RuntimeError("unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+                           "Please clone() the tensor before performing the operation.");
   if (!to.is_meta()) copy_into(to, c.tensor(1));
   c.out.push_back(to);
 }

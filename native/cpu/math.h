@@ -108,7 +108,7 @@ inline float log10(float x) {
 // What rounding of 1 + x loses is put back at first order.
 inline float log1p(float x) {
   const float u = 1.0f + x, lost = x - (u - 1.0f);
-  const float y = log(u) + lost / u;
+  const float y = log(u) + (u == 0 ? 0.0f : lost / u);
   return x == inf<float> ? x : std::fabs(x) < 1e-4f ? x - 0.5f * x * x : y;
 }
 

@@ -306,7 +306,8 @@ def eigh(grads, results):
     if inner.is_complex():
         _check_phase(_diagonal(inner), "linalg_eigh", "eigenvectors")
     inner = _with_diagonal(inner / _gaps(values), facula.zeros_like(values) if to_values is None else to_values)
-    return vectors @ (inner @ adjoint(vectors))
+    found = vectors @ (inner @ adjoint(vectors))
+    return 0.5 * (found + adjoint(found))  # of a Hermitian matrix
 
 
 def _check_phase(diagonal, name, what):

@@ -58,8 +58,8 @@ pointwise("abs(Tensor input)", lambda input: abs(input), dtype="real", refuses=_
           vjp={"input": lambda grad, input: grad * f.sgn(input)})
 pointwise("sign(Tensor input)", lambda input: f.sign(input), types=ORDERED, inplace=True, vjp_types=REAL,
           vjp={"input": lambda grad: grad * 0})
-pointwise("sgn(Tensor input)", lambda input: f.sgn(input), inplace=True, vjp_types=REAL,
-          vjp={"input": lambda grad: grad * 0})
+pointwise("sgn(Tensor input)", lambda input: f.sgn(input), inplace=True, vjp_types=FLOATING,  # sgn / input is 1 / abs, also of complex numbers
+          vjp={"input": lambda grad, input, result: f.where(input == 0, grad * 0, (grad - result * result * f.conj(grad)) * result / (2 * input))})
 pointwise("reciprocal(Tensor input)", lambda input: 1.0 / input, dtype="floating", types=FLOATING, inplace=True,
           vjp={"input": lambda grad, result: -grad * f.conj(result * result)})
 pointwise("pow(Tensor input, Tensor|Scalar exponent)", lambda input, exponent: f.pow(input, exponent), refuses=(("bool", "pow"), ("negative number", "Integers to negative integer powers are not allowed.")), inplace=True,

@@ -26,7 +26,7 @@ class TracerWarning(Warning):
         """Accepted: the library's own code raises none."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Value:
     """One value of a graph: an input, a parameter or buffer (by path), a constant tensor, or a node's result."""
 
@@ -36,12 +36,15 @@ class Value:
     tensor: Tensor | None = None  # what it was while capturing; None for integers
     integer: int | None = None
 
+    def __repr__(self):
+        return f"%{self.name}{_type(self)}"
+
     @property
     def shape(self):
         return tuple(self.tensor.shape) if self.tensor is not None else ()
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Node:
     """One call: operation, arguments (with `Value`s in them) and results."""
 
@@ -52,6 +55,9 @@ class Node:
     results: list[Value] = field(default_factory=list)
     scope: tuple[str, ...] = ()  # paths of the modules that were running
     in_place: bool = False
+
+    def __repr__(self):
+        return f"{self.op}({', '.join(map(_text, self.arguments))})"
 
     @property
     def inputs(self):
@@ -66,7 +72,7 @@ class Node:
         return default
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Graph:
     """What a function did: inputs, nodes in order, and the nested tuple, list or dict of outputs."""
 

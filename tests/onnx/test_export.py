@@ -1,0 +1,160 @@
+"""ONNX models checked by onnx.checker and equal through ONNX Runtime."""
+
+import io
+
+import pytest
+
+import facula
+from facula import nn
+from facula.nn import functional as F
+from facula.vision import models
+
+onnx = pytest.importorskip("onnx")
+runtime = pytest.importorskip("onnxruntime")
+
+
+def run(model, *inputs):
+    options = runtime.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 3, 1
+    session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return session.run(None, {i.name: t.numpy() for i, t in zip(session.get_inputs(), inputs)})
+
+
+def flat(result):
+    return [x for r in result for x in flat(r)] if isinstance(result, (tuple, list)) else [result]
+
+
+def check(model, *inputs, others=(), atol=1e-4, **options):
+    """Exports, checks, and compares on the inputs and on others."""
+    if isinstance(model, nn.Module):
+        model.eval()
+    file = io.BytesIO()
+    facula.onnx.export(model, inputs, file, **options)
+    proto = onnx.load_from_string(file.getvalue())
+    onnx.checker.check_model(proto, full_check=True)
+    for case in (inputs, *others):
+        with facula.no_grad():
+            wanted = flat(model(*case))
+        got = run(file.getvalue(), *case)
+        assert len(got) == len(wanted)
+        for g, w in zip(got, wanted):
+            assert tuple(g.shape) == tuple(w.shape)
+            assert facula.allclose(facula.from_numpy(g).double(), w.double(), atol=atol, rtol=1e-3), (facula.from_numpy(g).double() - w.double()).abs().max()
+    return proto
+
+
+ONE_OF_EACH = ["alexnet", "vgg11", "vgg11_bn", "resnet18", "resnext50_32x4d", "squeezenet1_1", "densenet121", "googlenet", "inception_v3",
+               "mobilenet_v2", "mobilenet_v3_small", "shufflenet_v2_x0_5", "mnasnet0_5", "efficientnet_b0", "efficientnet_v2_s", "regnet_y_400mf",
+               "convnext_tiny", "vit_b_16", "swin_t", "swin_v2_t", "maxvit_t"]
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_classification_models(name):
+    if not hasattr(models, name):
+        pytest.skip(f"vision.models has no {name} yet")
+    facula.manual_seed(0)
+    options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    size = {"inception_v3": 96, "vit_b_16": 224, "maxvit_t": 224}.get(name, 64)
+    model = getattr(models, name)(weights=None, num_classes=10, **options)
+    check(model, facula.randn(1, 3, size, size), atol=1e-3)
+
+
+@pytest.mark.parametrize("make", [lambda: nn.LSTM(3, 4, 2, bidirectional=True), lambda: nn.LSTM(3, 4, batch_first=True, bias=False),
+                                  lambda: nn.GRU(3, 4, 2), lambda: nn.RNN(3, 4, nonlinearity="relu", bidirectional=True)])
+def test_recurrent_layers_of_any_length(make):
+    model = make()
+    check(model, facula.randn(5, 2, 3), others=[(facula.randn(7, 3, 3),)], dynamic_axes={"input": {0: "time", 1: "batch"}}, input_names=["input"])
+
+
+def test_a_transformer_encoder():
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, activation="gelu")
+    check(nn.TransformerEncoder(layer, 2), facula.randn(2, 5, 8), others=[(facula.randn(3, 9, 8),)], dynamic_shapes=({0: "batch", 1: "time"},))
+
+
+class Block(nn.Module):
+    """A GPT-like block over tokens."""
+
+    def __init__(self, vocabulary=11, width=8, heads=2):
+        super().__init__()
+        self.heads = heads
+        self.token, self.position = nn.Embedding(vocabulary, width), nn.Embedding(16, width)
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width))
+        self.register_buffer("mask", facula.tril(facula.ones(16, 16, dtype=facula.bool)))
+
+    def forward(self, tokens):
+        b, t = tokens.shape
+        x = self.token(tokens) + self.position(facula.arange(t))
+        q, k, v = (y.view(b, t, self.heads, -1).transpose(1, 2) for y in self.qkv(self.norm1(x)).split(x.size(-1), dim=-1))
+        scores = (q @ k.transpose(-2, -1)) / k.size(-1) ** 0.5
+        scores = scores.masked_fill(~self.mask[:t, :t], float("-inf")).softmax(-1)
+        x = x + self.out((scores @ v).transpose(1, 2).reshape(b, t, -1))
+        x = x + F.scaled_dot_product_attention(x, x, x, is_causal=True)
+        return (x + self.mlp(self.norm2(x))) @ self.token.weight.t()
+
+
+def test_a_gpt_like_block_of_any_length():
+    check(Block(), facula.randint(0, 11, (2, 5)), others=[(facula.randint(0, 11, (3, 9)),)],
+          dynamic_shapes={"tokens": {0: facula.export.Dim("batch"), 1: facula.export.Dim("time")}})
+
+
+X = facula.tensor([[[0.5, -1.25, 2.0, 0.0], [1.5, 0.25, -0.75, 3.0], [-2.0, 0.1, 0.2, 0.3]], [[1.0, 2.0, 3.0, 4.0], [0.7, -0.1, 0.9, -3.0],
+                                                                                          [0.0, 1.0, -1.0, 0.5]]])
+
+
+def writes(x):
+    y = x.clone()
+    y[:, 0] = 5
+    y[0].mul_(2)
+    y[..., 1:3] += 1
+    a, b = y.chunk(2, -1)
+    a.zero_()
+    y.view(-1)[::5].fill_(9)
+    return y, b
+
+
+EXPRESSIONS = {
+    "activations": lambda x: sum(f(x) for f in (F.gelu, F.elu, F.selu, F.silu, F.softplus, F.hardtanh, F.leaky_relu, F.mish, F.hardswish,
+                                                F.hardsigmoid, F.logsigmoid, F.relu6, F.softsign, F.tanhshrink, F.softshrink, F.celu)),
+    "glu": lambda x: F.glu(x, -1), "arithmetic": lambda x: (x * 2 - 1) / (x.abs() + 3) ** 1.5 + (x // 0.7) + (x % 0.3) - facula.rsub(x, 2),
+    "compare": lambda x: facula.where((x > 0) & (x <= 2) | (x == -2), x, 0.0), "norms": lambda x: (x.norm(), x.norm(dim=-1), F.normalize(x)),
+    "moments": lambda x: (x.var(), x.std(-1, keepdim=True), x.mean((0, 2)), x.sum(), x.amax(1), x.prod(-1), x.logsumexp(1)),
+    "extremes": lambda x: (x.argmax(), x.argmin(-1, keepdim=True), *x.max(1), *x.min(-1), x.max(), *x.topk(2), *x.sort(1, descending=True)),
+    "layers": lambda x: F.layer_norm(x, (4,)) + F.group_norm(x, 3) + F.instance_norm(x) + x.softmax(-1) + x.log_softmax(0),
+    "shapes": lambda x: facula.cat([x.flatten(1).view(2, 4, 3).permute(0, 2, 1), facula.stack([x, x], 1)[:, 1], x.repeat(1, 2, 1)], 1),
+    "views": lambda x: (x[:, 1:, ::2], x[..., None], x[0, -1], x.transpose(0, 2), x.unfold(2, 2, 1), x.roll(1, 1), x.flip(-1), x.diagonal(0, 1, 2),
+                        x.tril(), x.triu(1), x.movedim(0, -1), x.expand(3, 2, 3, 4), x.squeeze(), x.unbind(1)[2], F.pad(x, (1, 2, 0, 1), value=3.0)),
+    "indexing": lambda x: (x[:, [0, 2]], x[x > 1], x[[0, 1], [2, 1]], x.gather(2, x.argsort(-1)), x.index_select(1, facula.tensor([2, 0])),
+                           x.masked_fill(x > 1, 7.0), F.one_hot(x.argmax(-1), 4), x[:, [0, 1], [2, 3]]),
+    "scatter": lambda x: facula.zeros(2, 3, 4).scatter_add(2, x.argsort(-1), x), "einsum": lambda x: facula.einsum("bij,bkj->bik", x, x),
+    "cumsum": lambda x: x.cumsum(1), "casts": lambda x: ((x > 0).sum(), x.int() * 2, x.double() + 1, x.long() // 2, (x > 0).float().any(-1)),
+    "new": lambda x: x + facula.ones_like(x) + facula.full((4,), 2.0) + facula.arange(4) + x.new_zeros(3, 1), "writes": writes,
+    "pools": lambda x: (F.max_pool2d(x, 2, 1), F.avg_pool2d(x, 2, padding=1), F.adaptive_avg_pool2d(x, (2, 3)), F.adaptive_max_pool2d(x, 1)),
+}
+
+
+@pytest.mark.parametrize("name", EXPRESSIONS)
+def test_expressions(name):
+    check(EXPRESSIONS[name], X)
+
+
+def test_names_sizes_and_weights():
+    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
+    proto = check(model, facula.randn(2, 4), input_names=["x"], output_names=["y"], dynamic_axes={"x": {0: "n"}, "y": {0: "n"}}, opset_version=20)
+    graph = proto.graph
+    assert [i.name for i in graph.input] == ["x"] and [o.name for o in graph.output] == ["y"]
+    assert graph.input[0].type.tensor_type.shape.dim[0].dim_param == "n" == graph.output[0].type.tensor_type.shape.dim[0].dim_param
+    assert {i.name for i in graph.initializer} >= {"0.weight", "0.bias"} and proto.opset_import[0].version == 20
+
+
+def test_modes_are_restored_and_scripts_export(tmp_path):
+    model = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5)).train()
+    x = facula.randn(2, 4)
+    program = facula.onnx.export(facula.jit.script(model), (x,), tmp_path / "m.onnx", verify=True)
+    assert model.training and facula.allclose(program(x)[0], model[0](x), atol=1e-6)
+
+
+def test_an_operation_without_mapping_is_named():
+    with pytest.raises(facula.onnx.UnsupportedOperatorError, match="lgamma"):
+        facula.onnx.export(facula.lgamma, (facula.ones(2),))

@@ -46,17 +46,37 @@ def normal_(tensor, mean=0.0, std=1.0, generator=None):
 
 
 def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
-    """Normal numbers, redrawn (by inverting the distribution function) to lie in [a, b]."""
+    """Normal numbers, redrawn until they lie in [a, b]."""
+    if tensor.is_meta:
+        return tensor
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn("mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.", stacklevel=2)
     with facula.no_grad():
         low, high = ((1.0 + math.erf((x - mean) / std / math.sqrt(2.0))) / 2.0 for x in (a, b))
-        tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-        tensor.erfinv_()
-        tensor.mul_(std * math.sqrt(2.0))
-        tensor.add_(mean)
-        tensor.clamp_(min=a, max=b)
-        return tensor
+        return _redraw_normal(tensor, mean, std, a, b, generator) if high - low > 0.3 else _reject_uniform(tensor, mean, std, a, b, generator)
+
+
+def _redraw_normal(tensor, mean, std, a, b, generator):
+    """Draws of the normal distribution, those outside drawn again."""
+    low, high = tensor.new_tensor([a, b], device="cpu").tolist()  # as the tensor's dtype holds them
+    tensor.normal_(mean, std, generator=generator)
+    while (outside := (tensor < low) | (tensor > high)).any():
+        tensor.copy_(facula.where(outside, facula.empty_like(tensor).normal_(mean, std, generator=generator), tensor))
+    return tensor
+
+
+def _reject_uniform(tensor, mean, std, a, b, generator):
+    """Uniform draws, kept with the probability that the density has relative to its peak in [a, b]: for far tails."""
+    peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
+    chance, pending = facula.empty_like(tensor), facula.ones_like(tensor, dtype=facula.bool)
+    drawn = tensor.uniform_(a, b, generator=generator).clone()
+    while True:
+        density = ((drawn - mean) / std).pow(2).mul(-0.5).sub(peak)
+        pending = pending & (chance.uniform_(generator=generator).log_() > density)
+        if not pending.any():
+            return tensor
+        drawn = facula.empty_like(tensor).uniform_(a, b, generator=generator)
+        tensor.copy_(facula.where(pending, drawn, tensor))
 
 
 def constant_(tensor, val):

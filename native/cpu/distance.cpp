@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "cpu/moments.h"
 #include "cpu/parallel.h"
 #include "tensor/call.h"
 
@@ -62,18 +63,16 @@ void slopes(const T* row, const T* turned, const T* grad, const T* dist, int64_t
   }
   for (int64_t k = 0; k < size; ++k) {
     const T *other = turned + k * count, x = row[k];
-    T lanes[16] = {};
-    for (int64_t j = 0; j < count; ++j) {
-      const T gap = x - other[j], sign = gap > 0 ? T(1) : gap < 0 ? T(-1) : T(0);
-      T& lane = lanes[j % 16];
-      if constexpr (norm == Norm::one) lane += weight[j] * sign;
-      else if constexpr (norm == Norm::two) lane += weight[j] * gap;
-      else if constexpr (norm == Norm::infinity) lane += std::abs(gap) == dist[j] ? weight[j] * sign : T(0);
-      else if constexpr (norm == Norm::other) lane += gap == 0 ? T(0) : weight[j] * sign * std::pow(std::abs(gap), p - 1);
-    }
-    T total = 0;
-    for (T lane : lanes) total += lane;
-    out[k] = total;
+    double total[1] = {};
+    lane_sums<1, T>(count, total, [&](int64_t j, int lane, auto& lanes) {
+      const T gap = x - other[j], sign = T(gap > 0) - T(gap < 0);
+      T& sum = lanes[0][lane];
+      if constexpr (norm == Norm::one) sum += weight[j] * sign;
+      else if constexpr (norm == Norm::two) sum += weight[j] * gap;
+      else if constexpr (norm == Norm::infinity) sum += std::abs(gap) == dist[j] ? weight[j] * sign : T(0);
+      else if constexpr (norm == Norm::other) sum += gap == 0 ? T(0) : weight[j] * sign * std::pow(std::abs(gap), p - 1);
+    });
+    out[k] = T(total[0]);
   }
 }
 

@@ -130,3 +130,21 @@ def test_distances(p):
     same_with_gradients(lambda t, a, b: t.cdist(a, b, p), both(2, 1, 5, 4), both(3, 7, 4, seed=1))
     same_with_gradients(lambda t, a, b: t.cdist(a, b, p), both(30, 4), both(7, 4, seed=1), rtol=1e-5, atol=1e-5)
     same_with_gradients(lambda t, a: t.nn.functional.pdist(a, p), both(6, 4))
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate"])
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_padding(mode, n):
+    pad = [2, 1, -1, 2, 0, 3][:2 * n]
+    same_with_gradients(lambda t, x: t.nn.functional.pad(x, pad, mode), both(2, 3, *[5, 4, 6][:n]))
+
+
+def test_circular_padding():
+    x, y = both(2, 3, 5, 4)
+    same(facula.nn.functional.pad(x, (2, 1, -1, 2), "circular"), torch.nn.functional.pad(y, (2, 1, -1, 2), "circular"))
+
+
+@pytest.mark.parametrize("function", [lambda t, x: t.nn.functional.pixel_shuffle(x, 2), lambda t, x: t.nn.functional.pixel_unshuffle(x, 2),
+                                      lambda t, x: t.nn.functional.channel_shuffle(x, 4)])
+def test_shuffles(function):
+    same_with_gradients(function, both(2, 8, 4, 6))

@@ -1,10 +1,11 @@
 """Moving channels to space and back, and among each other."""
 
-from .._table import composite
+import facula
+
+from .._table import composite, op
 
 
-@composite("pixel_shuffle", method=False)
-def pixel_shuffle(input, upscale_factor):
+def _pixel_shuffle(input, upscale_factor):
     """(*, C r^2, H, W) to (*, C, H r, W r)."""
     r = upscale_factor
     if input.dim() < 3:
@@ -21,8 +22,7 @@ def pixel_shuffle(input, upscale_factor):
     return split.permute(order).reshape(*batch, c // (r * r), h * r, w * r)
 
 
-@composite("pixel_unshuffle", method=False)
-def pixel_unshuffle(input, downscale_factor):
+def _pixel_unshuffle(input, downscale_factor):
     """(*, C, H r, W r) to (*, C r^2, H, W)."""
     r = downscale_factor
     if input.dim() < 3:
@@ -40,8 +40,7 @@ def pixel_unshuffle(input, downscale_factor):
     return split.permute(order).reshape(*batch, c * r * r, h // r, w // r)
 
 
-@composite("channel_shuffle", method=False)
-def channel_shuffle(input, groups):
+def _channel_shuffle(input, groups):
     """Interleaves the channels of `groups` groups."""
     if input.dim() < 3:
         raise RuntimeError(f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(input.shape)}")
@@ -53,5 +52,9 @@ def channel_shuffle(input, groups):
     return input.reshape(n, groups, c // groups, *input.shape[2:]).transpose(1, 2).reshape(input.shape)
 
 
-for _f in (pixel_shuffle, pixel_unshuffle, channel_shuffle):
-    composite(f"nn.functional.{_f.__name__}")(_f)
+op("pixel_shuffle(Tensor input, int upscale_factor)", compute=_pixel_shuffle, method=False,
+   vjp={"input": lambda grad, upscale_factor: facula.pixel_unshuffle(grad, upscale_factor)})
+op("pixel_unshuffle(Tensor input, int downscale_factor)", compute=_pixel_unshuffle, method=False,
+   vjp={"input": lambda grad, downscale_factor: facula.pixel_shuffle(grad, downscale_factor)})
+op("channel_shuffle(Tensor input, int groups)", compute=_channel_shuffle, method=False,
+   vjp={"input": lambda grad, groups: facula.channel_shuffle(grad, grad.shape[1] // groups)})

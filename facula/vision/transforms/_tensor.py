@@ -141,24 +141,30 @@ def _expanded_size(matrix, width, height):
     return [h - o for h, o in zip(high, low)]
 
 
+def _mapped(xs, ys, *rows):
+    """Each row's a * x + b * y + c at every point, by one matrix product as PyTorch has it: nearest neighbours hang on the last bit."""
+    points = facula.empty(1, len(ys), len(xs), 3)
+    points[..., 0], points[..., 1], points[..., 2] = xs, ys.unsqueeze(-1), 1.0
+    factors = facula.stack(rows, 1).unsqueeze(0)
+    return points.view(1, -1, 3).bmm(factors).view(1, len(ys), len(xs), len(rows))
+
+
 def affine(img, matrix, mode, fill, expand):
     height, width = img.shape[-2:]
     out_w, out_h = _expanded_size(matrix, width, height) if expand else (width, height)
     x = facula.linspace(-out_w * 0.5 + 0.5, out_w * 0.5 - 0.5, out_w)
-    y = facula.linspace(-out_h * 0.5 + 0.5, out_h * 0.5 - 0.5, out_h).unsqueeze(-1)
-    a, b, c, d, e, f = matrix
-    grid = facula.stack([(a * x + b * y + c) / (0.5 * width), (d * x + e * y + f) / (0.5 * height)], -1)
-    return sample(img, grid.unsqueeze(0), mode, fill)
+    y = facula.linspace(-out_h * 0.5 + 0.5, out_h * 0.5 - 0.5, out_h)
+    rows = facula.tensor(matrix, dtype=facula.float32).view(2, 3)
+    return sample(img, _mapped(x, y, rows[0] / (0.5 * width), rows[1] / (0.5 * height)), mode, fill)
 
 
 def perspective(img, coefficients, mode, fill):
     height, width = img.shape[-2:]
     a, b, c, d, e, f, g, h = coefficients
-    x = facula.linspace(0.5, width - 0.5, width)
-    y = facula.linspace(0.5, height - 0.5, height).unsqueeze(-1)
-    below = g * x + h * y + 1.0
-    grid = facula.stack([(a * x + b * y + c) / below / (0.5 * width) - 1.0, (d * x + e * y + f) / below / (0.5 * height) - 1.0], -1)
-    return sample(img, grid.unsqueeze(0), mode, fill)
+    x, y = facula.linspace(0.5, width - 0.5, width), facula.linspace(0.5, height - 0.5, height)
+    rows = facula.tensor([[a, b, c], [d, e, f], [g, h, 1.0]], dtype=facula.float32)
+    above = _mapped(x, y, rows[0] / (0.5 * width), rows[1] / (0.5 * height))
+    return sample(img, above / _mapped(x, y, rows[2]) - 1.0, mode, fill)
 
 
 def gaussian_blur(img, size, sigma):

@@ -76,7 +76,7 @@ class Entry:
     operands = promoting = ()
 
     def __init__(self, signature, *, kernel=None, vjp=None, view=False, node=None, differentiable=True,
-                 batch=None, jvp=None, doc=None, compute=None, composed=None, edges=(), strict_out=False):
+                 batch=None, jvp=None, doc=None, compute=None, composed=None, edges=(), strict_out=False, in_place_node=None):
         self.signature = signature
         self.qualified, self.params, names, self.list_result = parse_signature(signature)
         self.namespace, self.name = split_name(self.qualified)
@@ -98,6 +98,7 @@ class Entry:
         camel = ("Linalg" if self.namespace == "linalg" else "") + camel
         # node: its name, or two: where an operand is a number, and where all are tensors.
         self.number_node, node = node if isinstance(node, tuple) else (None, node)
+        self.in_place_node = in_place_node  # where PyTorch's in-place form has a node of its own
         self.node = (node or camel + "Backward0") if self.rules else (node or "NotImplemented")
 
     def index(self, name):

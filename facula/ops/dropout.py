@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import facula
 
-from ._table import composite
+from ._table import composite, op
 
 
 def _check(p):
@@ -30,11 +30,6 @@ def dropout(input, p=0.5, training=True, inplace=False):
     if not training or p == 0 or input.numel() == 0:
         return input
     return _drop(input, p, input.shape, inplace)
-
-
-@composite("dropout", method=False)
-def dropout_function(input, p, train):
-    return dropout(input, p, train)
 
 
 def _feature(name):
@@ -80,3 +75,36 @@ def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
     """Alpha dropout of whole channels."""
     _check(p)
     return _alpha(input, p, tuple(input.shape[:2]) + (1,) * (input.dim() - 2), inplace) if training and p else input
+
+
+def feature_dropout(input, p=0.5, training=False, inplace=False):
+    """Zeros whole channels with probability p."""
+    _check(p)
+    if not training or p == 0 or input.numel() == 0:
+        return input
+    return _drop(input, p, tuple(input.shape[:2]) + (1,) * (input.dim() - 2), inplace)
+
+
+def _top(name, function):
+    """The forms outside nn.functional: (input, p, train), and in place."""
+    composite(name, method=False)(lambda input, p, train: function(input, p, train))
+    composite(name + "_", method=False)(lambda input, p, train: function(input, p, train, True))
+
+
+for _name, _function in (("dropout", dropout), ("alpha_dropout", alpha_dropout), ("feature_dropout", feature_dropout),
+                         ("feature_alpha_dropout", feature_alpha_dropout)):
+    _top(_name, _function)
+
+
+def _native_dropout(input, p, train):
+    if train is False or p == 0:
+        return input.clone(), facula.ones(input.shape, dtype=facula.bool)
+    if p == 1:
+        return facula.zeros_like(input), facula.zeros(input.shape, dtype=facula.bool)
+    kept = facula.empty(input.shape, dtype=facula.bool).bernoulli_(1 - p)
+    return input * kept * (1 / (1 - p)), kept
+
+
+op("native_dropout(Tensor input, float p, bool? train) -> (_, _)", compute=_native_dropout, method=False,
+   vjp={"input": lambda grads, others, p, train: None if grads[0] is None else
+        grads[0] * others[1] * (1 if train is False else 0 if p == 1 else 1 / (1 - p))})

@@ -120,7 +120,7 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
     ignored = target == ignore_index
     smooth = smooth.masked_fill(ignored, 0.0)
     if reduction == "mean":
-        smooth = smooth.sum() / ((~ignored).sum() if weight is None else weight[target.clamp(0)].masked_fill(ignored, 0.0).sum())
+        smooth = smooth.sum() / ((~ignored).sum() if weight is None else weight[target.masked_fill(ignored, 0)].masked_fill(ignored, 0.0).sum())
     else:
         smooth = _reduce(smooth, reduction)
     return facula._mul_number(loss, 1 - label_smoothing) + facula._mul_number(smooth, label_smoothing / input.shape[axis])
@@ -138,6 +138,20 @@ def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weig
                          options=None):
     """cross_entropy of linear(input, linear_weight); the weight's dimensions between classes and features are those of the target's positions."""
     features = linear_weight.dim() - 1
+    if input.dim() not in (1, 2):
+        raise RuntimeError(f"expected input with dimensionality 1 or 2, got {input.dim()}")
+    if features < 1:
+        raise RuntimeError(f"expected linear_weight with dimensionality at least 2, got {linear_weight.dim()}")
+    if input.shape[-1] != linear_weight.shape[-1]:
+        raise RuntimeError(f"expected equal input and linear_weight last dimensions (in_features), got {input.shape[-1]} and {linear_weight.shape[-1]}, "
+                           "respectively")
+    if ignore_index is not None and target.is_floating_point():
+        raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
+    if features > 1 and input.dim() == 1:
+        raise RuntimeError(f"K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} requires batched input, (N, {input.shape[-1]}), "
+                           f"got unbatched input with shape {tuple(input.shape)}")
+    if linear_bias is not None and linear_bias.shape != linear_weight.shape[:-1]:
+        raise RuntimeError(f"expected linear_bias shape {tuple(linear_weight.shape[:-1])}, got {tuple(linear_bias.shape)}")
     matrix = linear_weight if features == 1 else linear_weight.flatten(0, features - 1)
     logits = facula.nn.functional.linear(input, matrix, None if linear_bias is None else linear_bias.flatten())
     logits = logits.view(*input.shape[:-1], *linear_weight.shape[:-1])
@@ -233,7 +247,7 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     """Kullback and Leibler's divergence of log-probabilities from targets."""
     loss = target.exp() * (target - input) if log_target else facula._xlogy(target, target) - target * input
     if reduction == "batchmean":
-        return loss.sum() / input.shape[0]
+        return loss.sum() / input.shape[0] if input.dim() else loss.sum()
     return _reduce(loss, _reduction(reduction, size_average, reduce))
 
 

@@ -375,29 +375,5 @@ def _bilinear(input1, input2, weight, bias=None):
     return result if bias is None else result + bias
 
 
-def _cosine_similarity(x1, x2, dim=1, eps=1e-8):
-    """The dot product along `dim` of vectors scaled to length one (or length / eps, for short ones)."""
-    dtype = facula.result_type(x1, x2)
-    if not dtype.is_floating_point:
-        raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {_capital(dtype)}")
-    x1, x2 = facula.broadcast_tensors(x1.to(dtype), x2.to(dtype))
-    n1 = facula.linalg.vector_norm(x1, 2, dim, keepdim=True).clamp_min(eps)
-    n2 = facula.linalg.vector_norm(x2, 2, dim, keepdim=True).clamp_min(eps)
-    return ((x1 / n1) * (x2 / n2)).sum(dim)
-
-
-def _capital(dtype):
-    names = {"int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool",
-             "complex64": "ComplexFloat", "complex128": "ComplexDouble"}
-    return names.get(str(dtype).split(".")[-1], str(dtype))
-
-
-def _pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
-    """The p-norm of x1 - x2 + eps along the last dimension."""
-    return facula.linalg.vector_norm(x1 - x2 + eps, p, -1, keepdim)
-
-
-for _name, _function in (("bilinear", _bilinear), ("cosine_similarity", _cosine_similarity),
-                         ("pairwise_distance", _pairwise_distance)):
-    composite(_name, method=False)(_function)
-    composite("nn.functional." + _name)(_function)
+composite("bilinear", method=False)(_bilinear)
+composite("nn.functional.bilinear")(_bilinear)

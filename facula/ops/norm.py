@@ -82,7 +82,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
         facula.native_layer_norm(input, shape, weight, None, 0.0)  # says what is wrong
     x = input if input.dtype in (facula.float32, facula.float64) or input.is_complex() else input.float()
     eps = facula.finfo(x.dtype).eps if eps is None else eps
-    out = x * (facula.square(x).mean(list(range(-len(shape), 0)), keepdim=True) + eps).rsqrt()
+    out = x * facula._add_number(facula.square(x).mean(list(range(-len(shape), 0)), keepdim=True), eps).rsqrt()
     return (out if weight is None else out * weight).to(input.dtype if weight is None else facula.result_type(input, weight))
 
 
@@ -234,11 +234,15 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
         raise ValueError(f"Expected 3D or higher dimensionality                          input (got {input.dim()} dimensions)")
     if input.numel() == 0:
         return input
-    square = (input * input).unsqueeze(1)
-    pad = [0, 0] * (input.dim() - 2) + [size // 2, (size - 1) // 2]
-    square = facula.nn.functional.pad(square, pad)
-    total = sum(square.narrow(2, i, input.shape[1]) for i in range(size)) / size
-    return input / (total.squeeze(1) * alpha + k) ** beta
+    functional = facula.nn.functional
+    square, before, after = input * input, size // 2, (size - 1) // 2
+    if input.dim() == 3:  # channels as rows of an image
+        total = functional.avg_pool2d(functional.pad(square.unsqueeze(1), (0, 0, before, after)), (size, 1), stride=1).squeeze(1)
+    else:
+        n, channels, height = input.shape[:3]
+        volume = functional.pad(square.view(n, 1, channels, height, -1), (0, 0, 0, 0, before, after))
+        total = functional.avg_pool3d(volume, (size, 1, 1), stride=1).squeeze(1).view(input.shape)
+    return input / (total * alpha + k) ** beta
 
 
 @composite("nn.functional.normalize")

@@ -9,10 +9,10 @@ _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 _TANH_SCALE, _TANH_CUBE = 0.7978845608028654, 0.044715
 
 
-def activation(signature, formula, gradient, *, node=None, types=REAL, inplace=True):
+def activation(signature, formula, gradient, *, node=None, types=REAL, inplace=True, in_place_node=None):
     """An entry of nn.functional; `gradient` is the rule of its first argument, or all rules."""
     rules = gradient if isinstance(gradient, dict) else {"input": gradient}
-    pointwise(f"nn.functional.{signature}", formula, types=types, vjp_types=REAL, inplace=inplace, node=node, vjp=rules)
+    pointwise(f"nn.functional.{signature}", formula, types=types, vjp_types=REAL, inplace=inplace, node=node, in_place_node=in_place_node, vjp=rules)
 
 
 def _relu(input):
@@ -30,7 +30,7 @@ activation("hardsigmoid(Tensor input)", lambda input: f.minimum(f.maximum(input 
 activation("hardswish(Tensor input)", lambda input: input * f.minimum(f.maximum(input + 3, 0), 6) / 6,
            lambda grad, input: f.where(input <= -3, grad * 0, f.where(input >= 3, grad, grad * (input / 3 + 0.5))))
 activation("threshold(Tensor input, Scalar threshold, Scalar value)", lambda input, threshold, value: f.where(input <= threshold, value, input),
-           lambda grad, input, threshold: f.where(input <= threshold, grad * 0, grad), types=ORDERED)
+           lambda grad, input, threshold: f.where(input <= threshold, grad * 0, grad), types=ORDERED, in_place_node="ThresholdBackward1")
 activation("hardshrink(Tensor input, Scalar lambd=0.5)", lambda input, lambd: f.where((input >= -lambd) & (input <= lambd), input * 0, input),
            lambda grad, input, lambd: f.where((input >= -lambd) & (input <= lambd), grad * 0, grad))
 activation("_softshrink(Tensor input, Scalar lambd)",
@@ -48,11 +48,12 @@ def _elu_slope(grad, input, alpha, scale, input_scale):
     return f.where(input > 0, grad * scale, grad * (scale * input_scale * alpha) * f.exp(input * input_scale))
 
 
-activation("_elu(Tensor input, Scalar alpha, Scalar scale, Scalar input_scale)", _elu, _elu_slope, node="EluBackward0")
+activation("_elu(Tensor input, Scalar alpha, Scalar scale, Scalar input_scale)", _elu, _elu_slope, node="EluBackward0",
+           in_place_node="EluBackward1")
 activation("celu(Tensor input, Scalar alpha=1.0)", lambda input, alpha: _elu(input, alpha, 1, 1 / alpha),
-           lambda grad, input, alpha: _elu_slope(grad, input, alpha, 1, 1 / alpha))
+           lambda grad, input, alpha: _elu_slope(grad, input, alpha, 1, 1 / alpha), in_place_node="CeluBackward1")
 activation("leaky_relu(Tensor input, Scalar negative_slope=0.01)", lambda input, negative_slope: f.where(input > 0, input, input * negative_slope),
-           lambda grad, input, negative_slope: f.where(input > 0, grad, grad * negative_slope))
+           lambda grad, input, negative_slope: f.where(input > 0, grad, grad * negative_slope), in_place_node="LeakyReluBackward1")
 activation("silu(Tensor input)", lambda input: input / (1 + f.exp(-input)), lambda grad, input: _silu_slope(grad, input, f.sigmoid(input)), types="fdcz")
 
 
@@ -92,4 +93,5 @@ activation("_prelu(Tensor input, Tensor weight)", lambda input, weight: f.where(
            {"input": lambda grad, input, weight: f.where(input > 0, grad, grad * weight),
             "weight": lambda grad, input: f.where(input > 0, grad * 0, grad * input)}, node="PreluKernelBackward0", inplace=False)
 activation("_rrelu(Tensor input, Tensor|Scalar noise)", lambda input, noise: f.where(input > 0, input, input * noise),
-           {"input": lambda grad, input, noise: f.where(input > 0, grad, grad * noise)}, node="RreluWithNoiseBackward0")
+           {"input": lambda grad, input, noise: f.where(input > 0, grad, grad * noise)}, node="RreluWithNoiseBackward0",
+           in_place_node="RreluWithNoiseBackward1")

@@ -13,10 +13,13 @@ op("_softmax_back(Tensor grad_, Tensor output, int dim)", kernel="softmax.softma
 op("_log_softmax_back(Tensor grad_, Tensor output, int dim)", kernel="softmax.log_softmax_back", method=False, node="LogSoftmaxBackwardDataBackward0",
    vjp={"grad_": lambda grad, output, dim: grad - (grad * output.exp()).sum(dim, True) if output.dim() else grad - grad * output.exp(),
         "output": lambda grad, grad_, output, dim: -grad * output.exp() * (grad_.sum(dim, True) if output.dim() else grad_)})
-op("softmax(Tensor input, int dim, dtype? dtype=None)", kernel="softmax.softmax",
-   vjp={"input": lambda grad, result, dim: facula._softmax_back(grad.to(result.dtype), result, dim)})
-op("log_softmax(Tensor input, int dim, dtype? dtype=None)", kernel="softmax.log_softmax",
-   vjp={"input": lambda grad, result, dim: facula._log_softmax_back(grad.to(result.dtype), result, dim)})
+op("softmax(Tensor input, int dim)", kernel="softmax.softmax",
+   vjp={"input": lambda grad, result, dim: facula._softmax_back(grad, result, dim)})
+op("log_softmax(Tensor input, int dim)", kernel="softmax.log_softmax",
+   vjp={"input": lambda grad, result, dim: facula._log_softmax_back(grad, result, dim)})
+
+for _name in ("softmax", "log_softmax"):  # with another dtype, the conversion is a node of its own
+    composite(_name)((lambda name: lambda input, dim, dtype=None: getattr(facula, name)(input if dtype is None else input.to(dtype), dim))(_name))
 
 
 def _implicit_dim(name, ndim):

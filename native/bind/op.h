@@ -57,6 +57,7 @@ struct Overload {
   int results = 1;
   PyObject* result_type = nullptr;
   PyTypeObject* node = nullptr;
+  PyTypeObject* in_place_node = nullptr;  // of the in-place form, where it differs
   PyTypeObject* number_node = nullptr;  // where an operand is a plain number and PyTorch tells the two apart
   PyObject* python = nullptr;  // the table's entry, for the slow path
 };

@@ -253,7 +253,7 @@ void record(const Overload& op, PyObject* const* slots, const std::vector<Tensor
   bool inexact = false;
   for (auto& r : results) inexact = inexact || (r && is_inexact(r.dtype()));
   if (!inexact || !op.node) return;
-  PyTypeObject* type = op.node;
+  PyTypeObject* type = in_place && op.in_place_node ? op.in_place_node : op.node;
   if (op.number_node)
     for (size_t i = 0; i < op.params.size(); ++i)
       if (op.params[i].type == ParamType::operand && !is_tensor(slots[i])) type = op.number_node;

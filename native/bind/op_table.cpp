@@ -117,6 +117,8 @@ Overload* make_overload(PyObject* entry) {
   op->result_type = type.get() == Py_None ? nullptr : type.release();
   Py node = attribute(entry, "node");
   if (node.get() != Py_None) op->node = node_type(text(node.get()));
+  Py in_place_node = attribute(entry, "in_place_node");
+  if (in_place_node.get() != Py_None) op->in_place_node = node_type(text(in_place_node.get()));
   Py number_node = attribute(entry, "number_node");
   if (number_node.get() != Py_None) op->number_node = node_type(text(number_node.get()));
   return op;

@@ -98,7 +98,7 @@ struct Sequence {
         else now[s] = at(t, s) + log_add(after[s], s < top ? after[s + 1] : kNever<T>, s + 2 <= top && skips(s + 2) ? after[s + 2] : kNever<T>);
       }
       joint.assign(size_t(classes), kNever<T>);
-      for (int64_t s = 0; s <= top; ++s) joint[size_t(label(s))] = log_add(joint[size_t(label(s))], alpha[t * states + s] + now[s]);
+      for (int64_t s = top; s >= 0; --s) joint[size_t(label(s))] = log_add(joint[size_t(label(s))], alpha[t * states + s] + now[s]);
       for (int64_t k = 0; k < classes; ++k) {
         const T p = lp[t * step + k], share = joint[size_t(k)];
         grad[t * step + k] = g * (std::exp(p) - (share == kNever<T> ? T(0) : std::exp(share + nll - p)));

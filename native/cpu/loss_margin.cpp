@@ -62,7 +62,8 @@ struct Hinge {
 
 Tensor class_targets(const Tensor& x, const Tensor& t, const Rows& s) {
   if (t.dim() > 1 || t.numel() != s.rows || (s.batched && t.dim() != 1))
-    throw RuntimeError("inconsistent target size, expected ", s.rows, " but got ", t.sizes());
+    throw RuntimeError("multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch size). Expected target size [",
+                       s.rows, "], but got ", t.sizes(), ". ");
   if (t.dtype() != DType::int64) throw RuntimeError("expected scalar type Long but found ", scalar_type_name(t.dtype()));
   Tensor target = contiguous_as(t, DType::int64);
   if (!x.is_meta())

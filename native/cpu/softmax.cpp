@@ -84,12 +84,12 @@ void log_softmax_back(const T* grad, const T* y, T* out, int64_t n) {
   for (int64_t i = 0; i < n; ++i) out[i] = grad[i] - m::exp(y[i]) * sum;
 }
 
-// (input, dim, dtype?)
+// (input, dim)
 template <bool kLog>
 void forward(Call& c) {
   const Tensor& x = c.tensor(0);
   const int64_t dim = wrap_dim(c.integer(1), x.dim());
-  const DType type = c.dtype(2, x.dtype());
+  const DType type = x.dtype();
   if (!is_floating(type)) not_implemented_for(kLog ? "log_softmax_lastdim_kernel_impl" : "softmax_lastdim_kernel_impl", type);
   const DType compute = compute_dtype(type);
   Tensor out = empty(x.sizes(), compute, x.device());

@@ -107,6 +107,7 @@ class Run {
     while (!stack.empty()) {
       Node* n = stack.back();
       stack.pop_back();
+      if (order_.size() % 4096 == 0 && PyErr_CheckSignals() != 0) throw PythonError();
       order_.push_back(n);
       for (auto& e : n->next) {
         if (!e.node) continue;

@@ -198,6 +198,8 @@ void set_num_threads(int n) { wanted_threads.store(n < 1 ? 1 : n); }
 
 bool in_parallel() { return inside; }
 
+void poll_interrupt() { if (!inside) check_interrupt(); }
+
 void run_tasks(int64_t count, void (*task)(void*, int64_t), void* context) {
   if (inside) return run_alone(count, task, context);
   Unlocked unlocked;

@@ -17,6 +17,9 @@ extern void (*acquire_interpreter)(void*);
 // Called every ~100 ms by the waiting thread while work goes on: true asks to stop early.
 extern bool (*interrupted)();
 
+// For long loops on the calling thread: throws where Ctrl-C was pressed.
+void poll_interrupt();
+
 // Runs task(i) for i in [0, count) on the pool; exceptions are raised again here.
 void run_tasks(int64_t count, void (*task)(void* context, int64_t i), void* context);
 

@@ -29,6 +29,8 @@ void Generator::refill() {
   state[623] = state[396] ^ twist(state[623], state[0]);
   left = 624;
   next = 0;
+  static thread_local uint32_t refills = 0;
+  if (++refills % 1024 == 0) poll_interrupt();  // every few milliseconds of drawing
 }
 
 uint32_t Generator::random() {

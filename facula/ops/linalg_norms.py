@@ -52,42 +52,15 @@ def _vector_norm(input, ord, dim, keepdim, dtype):
     x = input.detach()
     if dtype is not None:
         x = x.to(dtype)
-    kept = x.real.dtype if x.is_complex() else x.dtype
-    if kept in (facula.float16, facula.bfloat16):
-        x = x.float()
-    dims = _dims(dim, x.dim())
-    return _norm(x, ord, dims, keepdim).to(kept)
+    if abs(ord) != _INF:
+        return facula._finite_norm(x, float(ord), dim, keepdim)
+    sizes = x.abs()
+    if not x.numel() or not x.dim():
+        return sizes.sum(_dims(dim, x.dim()), keepdim)
+    return sizes.amax(_dims(dim, x.dim()), keepdim) if ord > 0 else sizes.amin(_dims(dim, x.dim()), keepdim)
 
 
-def _norm(x, p, dims, keepdim):
-    if x.dim() == 0:
-        return facula.where(x == 0, 0.0, 1.0).to(x.abs().dtype) if p == 0 else x.abs()
-    if p == 2:
-        if x.is_complex():
-            x = facula.view_as_real(x)
-            dims = [*dims, x.dim() - 1]
-            return _reduced_last((x * x).sum(dims, keepdim).sqrt(), keepdim)
-        if len(dims) == x.dim() and x.is_contiguous():
-            flat = x.view(-1)
-            total = facula.dot(flat, flat).sqrt()
-            return total.view([1] * x.dim()) if keepdim else total
-        return (x * x).sum(dims, keepdim).sqrt()
-    a = x.abs()
-    if p == _INF and not x.numel():
-        return a.sum(dims, keepdim)
-    if p == _INF:
-        return a.amax(dims, keepdim)
-    if p == -_INF:
-        return a.amin(dims, keepdim)
-    if p == 0:
-        return (a != 0).sum(dims, keepdim).to(a.dtype)
-    if p == 1:
-        return a.sum(dims, keepdim)
-    return a.pow(p).sum(dims, keepdim).pow(1.0 / p)
-
-
-def _reduced_last(x, keepdim):
-    return x.squeeze(-1) if keepdim else x
+op("_finite_norm(Tensor input, float p, int[1]? dim, bool keepdim)", kernel="linalg.vector_norm", method=False, differentiable=False)
 
 
 def norm_gradient(grad, x, norm, p, dims, keepdim):

@@ -2,8 +2,10 @@
 #include <algorithm>
 
 #include "cpu/gemm.h"
+#include "cpu/lanes.h"
 #include "cpu/parallel.h"
 #include "tensor/call.h"
+#include "tensor/storage.h"
 
 namespace facula {
 namespace {
@@ -268,10 +270,32 @@ void check_dot(const Tensor& a, const Tensor& b, std::string_view op) {
   refuse_bool(a, op);
 }
 
+// Contiguous vectors: pieces in the lanes of `sum_terms`.
+template <class T>
+T dot_product(const T* a, const T* b, int64_t n) {
+  constexpr int64_t piece = 32 << 10;
+  const int64_t pieces = (n + piece - 1) / piece;
+  Scratch<Wide<T>> partial(std::max<int64_t>(1, pieces));
+  Wide<T>* sums = partial.get();
+  parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      sums[i] = sum_terms<T>(std::min(piece, n - i * piece), [&](int64_t k) { return a[i * piece + k] * b[i * piece + k]; });
+  });
+  Wide<T> total = 0;
+  for (int64_t i = 0; i < pieces; ++i) total += sums[i];
+  return T(total);
+}
+
 void dot(Call& c) {
   const Tensor &a = c.tensor(0), &b = c.tensor(1);
   check_dot(a, b, "dot");
   const Tensor out = empty({}, a.dtype(), device_of(a, b));
+  if ((a.dtype() == DType::float32 || a.dtype() == DType::float64) && !out.is_meta()) {
+    const Tensor x = contiguous(a), y = contiguous(b);
+    for_floating(a.dtype(), "dot", [&]<class T> { *out.data<T>() = dot_product(x.data<T>(), y.data<T>(), x.numel()); });
+    c.out.push_back(out);
+    return;
+  }
   multiply_into(as_view(out, {1, 1}, {1, 1}, out->offset), as_row(a), as_column(b), kOne, kZero, "dot");
   c.out.push_back(out);
 }

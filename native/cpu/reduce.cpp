@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "cpu/lanes.h"
 #include "cpu/parallel.h"
 #include "tensor/storage.h"
 
@@ -49,28 +50,8 @@ namespace {
 constexpr int64_t kPiece = 32 << 10;   // elements per parallel piece
 constexpr int64_t kLanes = 16;
 
-template <class T> using Wide = std::conditional_t<std::is_same_v<T, float>, double, std::conditional_t<std::is_same_v<T, c64>, c128, T>>;
-
-// Float sums: sixteen lanes over short blocks, blocks in double: as exact as pairwise, at full speed.
-template <class T>
-Wide<T> sum_run(const T* p, int64_t n) {
-  Wide<T> total = 0;
-  for (int64_t at = 0; at < n; at += 1024) {
-    const int64_t m = std::min<int64_t>(1024, n - at);
-    T lanes[kLanes] = {};
-    int64_t i = 0;
-    for (; i + kLanes <= m; i += kLanes)
-      for (int64_t k = 0; k < kLanes; ++k) lanes[k] += p[at + i + k];
-    for (; i < m; ++i) lanes[i % kLanes] += p[at + i];
-    Wide<T> block = 0;
-    for (auto& l : lanes) block += Wide<T>(l);
-    total += block;
-  }
-  return total;
-}
-
 struct Sum {
-  template <class T> static Wide<T> run(const T* p, int64_t n) { return sum_run(p, n); }
+  template <class T> static Wide<T> run(const T* p, int64_t n) { return sum_terms<T>(n, [p](int64_t i) { return p[i]; }); }
   template <class T> static T start() { return T(0); }
   template <class T> static T join(T a, T b) { return a + b; }
 };

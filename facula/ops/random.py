@@ -19,6 +19,9 @@ op("exponential_(Tensor input, float lambd=1, *, Generator? generator=None)", ke
 op("geometric_(Tensor input, float p, *, Generator? generator=None)", kernel="random.geometric_", function=False, vjp=_NONE)
 op("log_normal_(Tensor input, float mean=1, float std=2, *, Generator? generator=None)", kernel="random.log_normal_", function=False, vjp=_NONE)
 op("cauchy_(Tensor input, float median=0, float sigma=1, *, Generator? generator=None)", kernel="random.cauchy_", function=False, vjp=_NONE)
+op("poisson(Tensor input, Generator? generator=None)", kernel="random.poisson", method=False, vjp=_NONE)
+op("binomial(Tensor count, Tensor prob, Generator? generator=None)", kernel="random.binomial", method=False)
+op("_standard_gamma(Tensor input, Generator? generator=None)", kernel="random.standard_gamma", method=False)
 op("_randperm(int n, dtype? dtype=None, Generator? generator=None)", kernel="random.randperm", method=False)
 
 

@@ -147,10 +147,11 @@ void sixteen_normals(T* p, T mean, T deviation) {
   }
 }
 
+// `whole`: numbers of an unfinished sixteen are not drawn before it is drawn anew.
 template <class T>
-void normal_blocks(T* p, int64_t n, T mean, T deviation, Generator& g) {
+void normal_blocks(T* p, int64_t n, T mean, T deviation, Generator& g, bool whole = false) {
   auto draw = [&]() -> T { if constexpr (std::is_same_v<T, double>) return g.uniform(); else return g.uniform_float(); };
-  for (int64_t i = 0; i < n; ++i) p[i] = draw();
+  for (int64_t i = 0, drawn = whole ? n / 16 * 16 : n; i < drawn; ++i) p[i] = draw();
   parallel_for(n / 16, 1024, [&](int64_t a, int64_t b) { for (int64_t i = a; i < b; ++i) sixteen_normals(p + i * 16, mean, deviation); });
   if (n % 16) {  // the tail is drawn anew as the last sixteen
     for (int64_t i = n - 16; i < n; ++i) p[i] = draw();
@@ -163,7 +164,7 @@ void normal_into(const Tensor& x, double mean, double deviation, Generator& g, s
     if (x.dtype() == DType::float64) { normal_blocks<double>(x.data<double>(), x.numel(), mean, deviation, g); return; }
     if (x.dtype() == DType::float32) { normal_blocks<float>(x.data<float>(), x.numel(), float(mean), float(deviation), g); return; }
     Tensor wide = empty(x.sizes(), DType::float32);
-    normal_blocks<float>(wide.data<float>(), x.numel(), float(mean), float(deviation), g);
+    normal_blocks<float>(wide.data<float>(), x.numel(), float(mean), float(deviation), g, true);
     copy_into(x, wide);
     return;
   }
@@ -257,7 +258,7 @@ void geometric(Call& c) {
   const double p = c.real(1);
   if (!(p > 0 && p < 1)) throw RuntimeError("geometric_ expects p to be in (0, 1), but got p=", p);
   Generator& g = generator_of(c, 2);
-  fill_each(x, c.op, [&]<class T>() -> T { return T(std::ceil(std::log1p(-g.uniform()) / std::log1p(-p))); });
+  fill_each(x, c.op, [&]<class T>() -> T { return T(std::ceil(std::log(g.uniform()) / std::log1p(-p))); });
   c.out.push_back(x);
 }
 void log_normal(Call& c) {

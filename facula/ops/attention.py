@@ -45,7 +45,7 @@ op("_attention_back(Tensor grad_, Tensor query, Tensor key, Tensor value, Tensor
 
 def _four(x, batch):
     """(batch, heads, length, width), leading dimensions broadcast to `batch`."""
-    x = x.expand(*batch, *x.shape[-2:])
+    x = x if x.shape[:-2] == batch else x.expand(*batch, *x.shape[-2:])
     return x if x.dim() == 4 else x.reshape(-1, 1 if x.dim() < 4 else x.shape[-3], *x.shape[-2:])
 
 
@@ -99,6 +99,8 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
         key, value = (x.repeat_interleave(query.shape[-3] // x.shape[-3], -3) for x in (key, value))
     scale = 1.0 / math.sqrt(query.shape[-1]) if scale is None and query.shape[-1] else scale or 1.0
     if dropout_p > 0 or not query.is_floating_point() or 0 in (query.numel(), key.numel(), value.numel()) or attn_mask is not None and attn_mask.requires_grad:
+        if query.dtype in (facula.float16, facula.bfloat16):
+            return _composed(query.float(), key.float(), value.float(), attn_mask, is_causal, scale, dropout_p).to(query.dtype)
         return _composed(query, key, value, attn_mask, is_causal, scale, dropout_p)
     batch = query.shape[:-2]
     if key.shape[:-2] != batch or value.shape[:-2] != batch:

@@ -16,26 +16,26 @@ def activation(signature, formula, gradient, *, node=None, types=REAL, inplace=T
 
 
 def _relu(input):
-    return f.where(input > 0, input, f.where(input != input, input, 0))
+    return f.where(input < 0, 0, input)
 
 
-activation("relu(Tensor input)", _relu, lambda grad, result: f.where(result > 0, grad, grad * 0), types=ORDERED)
+activation("relu(Tensor input)", _relu, lambda grad, result: f.where(result <= 0, 0, grad), types=ORDERED)
 activation("_hardtanh(Tensor input, Scalar min_val, Scalar max_val)", lambda input, min_val, max_val: f.minimum(f.maximum(input, min_val), max_val),
-           lambda grad, result, min_val, max_val: f.where((result > min_val) & (result < max_val), grad, grad * 0), types=ORDERED,
+           lambda grad, result, min_val, max_val: f.where((result <= min_val) | (result >= max_val), 0, grad), types=ORDERED,
            node="HardtanhBackward0")
 activation("relu6(Tensor input)", lambda input: f.minimum(f.maximum(input, 0), 6),
-           lambda grad, result: f.where((result > 0) & (result < 6), grad, grad * 0), node="HardtanhBackward0", types=ORDERED)
+           lambda grad, result: f.where((result <= 0) | (result >= 6), 0, grad), node="HardtanhBackward0", types=ORDERED)
 activation("hardsigmoid(Tensor input)", lambda input: f.minimum(f.maximum(input + 3, 0), 6) / 6,
-           lambda grad, input: f.where((input > -3) & (input < 3), grad / 6, grad * 0))
+           lambda grad, input: f.where((input > -3) & (input < 3), grad / 6, 0))
 activation("hardswish(Tensor input)", lambda input: input * f.minimum(f.maximum(input + 3, 0), 6) / 6,
-           lambda grad, input: f.where(input <= -3, grad * 0, f.where(input >= 3, grad, grad * (input / 3 + 0.5))))
+           lambda grad, input: f.where(input <= -3, 0, f.where(input < 3, grad * (input / 3 + 0.5), grad)))
 activation("threshold(Tensor input, Scalar threshold, Scalar value)", lambda input, threshold, value: f.where(input <= threshold, value, input),
-           lambda grad, input, threshold: f.where(input <= threshold, grad * 0, grad), types=ORDERED, in_place_node="ThresholdBackward1")
-activation("hardshrink(Tensor input, Scalar lambd=0.5)", lambda input, lambd: f.where((input >= -lambd) & (input <= lambd), input * 0, input),
-           lambda grad, input, lambd: f.where((input >= -lambd) & (input <= lambd), grad * 0, grad))
+           lambda grad, input, threshold: f.where(input <= threshold, 0, grad), types=ORDERED, in_place_node="ThresholdBackward1")
+activation("hardshrink(Tensor input, Scalar lambd=0.5)", lambda input, lambd: f.where((input >= -lambd) & (input <= lambd), 0, input),
+           lambda grad, input, lambd: f.where((input >= -lambd) & (input <= lambd), 0, grad))
 activation("_softshrink(Tensor input, Scalar lambd)",
            lambda input, lambd: f.where(input > lambd, input - lambd, f.where(input < -lambd, input + lambd, input * 0)),
-           lambda grad, input, lambd: f.where((input >= -lambd) & (input <= lambd), grad * 0, grad), node="SoftshrinkBackward0")
+           lambda grad, input, lambd: f.where((input >= -lambd) & (input <= lambd), 0, grad), node="SoftshrinkBackward0")
 
 # ---------------------------------------------------------------- exponential ones; the forms with `_result` serve in place
 
@@ -45,7 +45,7 @@ def _elu(input, alpha, scale, input_scale):
 
 
 def _elu_slope(grad, input, alpha, scale, input_scale):
-    return f.where(input > 0, grad * scale, grad * (scale * input_scale * alpha) * f.exp(input * input_scale))
+    return f.where(input <= 0, grad * (scale * input_scale * alpha) * f.exp(input * input_scale), grad * scale)
 
 
 activation("_elu(Tensor input, Scalar alpha, Scalar scale, Scalar input_scale)", _elu, _elu_slope, node="EluBackward0",

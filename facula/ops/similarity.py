@@ -9,7 +9,7 @@ from .linalg import type_name
 from .linalg_norms import _norm, norm_gradient
 
 # The norm under its older node's name, which PyTorch's distances show.
-op("_norm(Tensor input, Scalar p, int[] dim, bool keepdim)", compute=lambda input, p, dim, keepdim: _norm(input, p, dim, keepdim).to(input.dtype),
+op("_norm(Tensor input, Scalar p, int[] dim, bool keepdim)", compute=lambda input, p, dim, keepdim: _norm(input, p, dim, keepdim).to(input.real.dtype if input.is_complex() else input.dtype),
    node="NormBackward1", method=False, vjp={"input": lambda grad, input, result, p, dim, keepdim: norm_gradient(grad, input, result, p, dim, keepdim)})
 
 

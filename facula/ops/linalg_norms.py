@@ -45,7 +45,7 @@ def _check_dtype(x, dtype, name):
                            f"({type_name(dtype)})")
 
 
-def _vector_norm(input, ord, dim, keepdim, dtype):
+def vector_norm(input, ord, dim, keepdim, dtype=None):
     check_inexact(input, "linalg.vector_norm")
     _check_dtype(input, dtype, "linalg.vector_norm")
     _check_vectors(input, ord, dim)
@@ -85,7 +85,7 @@ def norm_gradient(grad, x, norm, p, dims, keepdim):
     return x * x.abs().pow(p - 2) * (grad / norm.pow(p - 1)).masked_fill(norm == 0, 0)
 
 
-op("linalg.vector_norm(Tensor input, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None)", compute=_vector_norm,
+op("linalg.vector_norm(Tensor input, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None)", compute=vector_norm,
    vjp={"input": lambda grad, input, result, ord, dim, keepdim: norm_gradient(grad, input, result, ord, _dims(dim, input.dim()), keepdim)},
    doc="The vector norm of any order over the given dimensions, or over all.")
 

@@ -6,11 +6,11 @@ import facula
 
 from ._table import composite, op
 from .linalg import type_name
-from .linalg_norms import _norm, norm_gradient
+from .linalg_norms import norm_gradient, vector_norm
 
 # The norm under its older node's name, which PyTorch's distances show.
-op("_norm(Tensor input, Scalar p, int[] dim, bool keepdim)", compute=lambda input, p, dim, keepdim: _norm(input, p, dim, keepdim).to(input.real.dtype if input.is_complex() else input.dtype),
-   node="NormBackward1", method=False, vjp={"input": lambda grad, input, result, p, dim, keepdim: norm_gradient(grad, input, result, p, dim, keepdim)})
+op("_norm(Tensor input, Scalar p, int[] dim, bool keepdim)", compute=lambda input, p, dim, keepdim: vector_norm(input, p, dim, keepdim), node="NormBackward1", method=False,
+   vjp={"input": lambda grad, input, result, p, dim, keepdim: norm_gradient(grad, input, result, p, dim, keepdim)})
 
 
 def _cosine_similarity(x1, x2, dim=1, eps=1e-8):

@@ -65,6 +65,10 @@ def __getattr__(name):
         import importlib
 
         return getattr(importlib.import_module(f"{__name__}.{_FROM[name]}"), name)
+    if name == "__array_namespace_info__":
+        from .array_api import __array_namespace_info__
+
+        return __array_namespace_info__
     if name.endswith("Storage"):
         from . import storage
 

@@ -454,3 +454,19 @@ def from_dlpack(ext_tensor):
     from .utils.dlpack import from_dlpack
 
     return from_dlpack(ext_tensor)
+
+
+@_method
+def __array_namespace__(self, *, api_version=None):
+    """The array API standard's namespace for tensors."""
+    from . import array_api
+
+    if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
+        raise ValueError(f"__array_namespace__(): the array API version {api_version!r} is not one of those up to 2024.12")
+    return array_api
+
+
+@_method
+def to_device(self, device, /, *, stream=None):
+    """The array API standard's name for moving a tensor."""
+    return self.to(device)

@@ -2,9 +2,17 @@
 #include <algorithm>
 
 #include "linalg/lapack.h"
+#include "linalg/small.h"
 
 namespace facula {
 namespace {
+
+// Whether the library is needed at all.
+bool is_large(int64_t n, std::string_view op) {
+  if (n <= kSmall) return false;
+  need_lapack(op);
+  return true;
+}
 
 Tensor infos(const Dims& batch, Device device) { return full(batch, 0, DType::int32, device); }
 
@@ -23,13 +31,14 @@ void cholesky(Call& c) {
   const Tensor info = infos(batch_of(x), x.device());
   c.out = {a.tensor, info};
   if (x.is_meta()) return;
-  need_lapack("torch.linalg.cholesky");
-  const bool upper = c.flag(1);
+  const bool upper = c.flag(1), large = is_large(a.row_count, "torch.linalg.cholesky") || upper;
+  if (upper) need_lapack("torch.linalg.cholesky");
   const int n = a.rows();
   for_inexact(x.dtype(), "cholesky_cpu", [&]<class T> {
     each_matrix(a.count, cube(n, n, n) / 3, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        lapack<T>(Routine::potrf, upper ? 'U' : 'L', n, a.at<T>(i), a.ld(), info.data<int>() + i);
+        if (large) lapack<T>(Routine::potrf, upper ? 'U' : 'L', n, a.at<T>(i), a.ld(), info.data<int>() + i);
+        else info.data<int>()[i] = small_cholesky(a.at<T>(i), n);
         clear_triangle(a.at<T>(i), n, n, upper);
       }
     });
@@ -84,6 +93,12 @@ void cholesky_solve(Call& c) {
   });
 }
 
+template <class T>
+void factor_lu(T* a, const Stack& s, bool large, int* pivots, int* info) {
+  if (large) lapack<T>(Routine::getrf, s.rows(), s.cols(), a, s.ld(), pivots, info);
+  else *info = small_lu(a, s.rows(), s.cols(), s.ld(), pivots);
+}
+
 // (input, check) -> LU, pivots, info
 void lu_factor(Call& c) {
   const Tensor& x = c.tensor(0);
@@ -93,10 +108,9 @@ void lu_factor(Call& c) {
     const Tensor pivots = empty(joined(batch_of(x), {k}), DType::int32, x.device()), info = infos(batch_of(x), x.device());
     c.out = {a.tensor, pivots, info};
     if (x.is_meta()) return;
-    need_lapack("torch.linalg.lu_factor");
+    const bool large = is_large(std::max(a.row_count, a.col_count), "torch.linalg.lu_factor");
     each_matrix(a.count, cube(a.rows(), a.cols(), double(k)), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i)
-        lapack<T>(Routine::getrf, a.rows(), a.cols(), a.at<T>(i), a.ld(), pivots.data<int>() + i * k, info.data<int>() + i);
+      for (int64_t i = begin; i < end; ++i) factor_lu(a.at<T>(i), a, large, pivots.data<int>() + i * k, info.data<int>() + i);
     });
     check_info(info, c.string(1), Trouble::lu);
   });
@@ -147,12 +161,15 @@ void solve_factored(const Stack& lu, const Tensor& pivots, const Sides& sides, b
   const int64_t k = lu.row_count;
   const char trans = left ? (adjoint ? 'C' : 'N') : (adjoint ? 'N' : 'T');
   const bool flip = !left && adjoint;  // X A^H = B: conj(A) X^T = B^T
+  const bool large = trans != 'N' || is_large(k, "torch.linalg.lu_solve");
+  if (large) need_lapack("torch.linalg.lu_solve");
   each_matrix(x.count, cube(lu.rows(), lu.rows(), x.cols()), [&](int64_t begin, int64_t end) {
     int code = 0;
     for (int64_t i = begin; i < end; ++i) {
       if (info && info[i]) continue;
       if (flip) conjugate(x.at<T>(i), x.row_count * x.col_count);
-      lapack<T>(Routine::getrs, trans, lu.rows(), x.cols(), lu.at<T>(i), lu.ld(), pivots.data<int>() + i * k, x.at<T>(i), x.ld(), &code);
+      if (large) lapack<T>(Routine::getrs, trans, lu.rows(), x.cols(), lu.at<T>(i), lu.ld(), pivots.data<int>() + i * k, x.at<T>(i), x.ld(), &code);
+      else small_lu_solve(lu.at<T>(i), lu.rows(), lu.ld(), pivots.data<int>() + i * k, x.at<T>(i), x.cols(), x.ld());
       if (flip) conjugate(x.at<T>(i), x.row_count * x.col_count);
     }
   });
@@ -167,7 +184,6 @@ void lu_solve(Call& c) {
     const Sides sides(b, batch, left);
     c.out = {sides.result};
     if (b.is_meta()) return;
-    need_lapack("torch.linalg.lu_solve");
     const Stack lu = stack_of(factors, batch);
     const Tensor pivots = contiguous_as(expand_to(c.tensor(1), joined(batch, {lu.row_count})), DType::int32);
     solve_factored<T>(lu, pivots, sides, left, c.flag(4), nullptr);
@@ -198,15 +214,15 @@ void solve(Call& c) {
     }
     c.out = {result, lu.tensor, pivots, info};
     if (a.is_meta()) return;
-    need_lapack("torch.linalg.solve");
-    const bool same = lu.count == sides.x.count;
+    const bool large = is_large(n, "torch.linalg.solve"), same = lu.count == sides.x.count && (large || left);
     each_matrix(lu.count, cube(double(n), double(n), double(n)) / 3 + (same ? cube(double(n), double(n), sides.x.cols()) : 0), [&](int64_t begin, int64_t end) {
       int code = 0;
       for (int64_t i = begin; i < end; ++i) {
-        lapack<T>(Routine::getrf, lu.rows(), lu.cols(), lu.at<T>(i), lu.ld(), pivots.data<int>() + i * n, info.data<int>() + i);
-        if (same && !info.data<int>()[i])
-          lapack<T>(Routine::getrs, left ? 'N' : 'T', lu.rows(), sides.x.cols(), lu.at<T>(i), lu.ld(), pivots.data<int>() + i * n,
-                    sides.x.at<T>(i), sides.x.ld(), &code);
+        int* order = pivots.data<int>() + i * n;
+        factor_lu(lu.at<T>(i), lu, large, order, info.data<int>() + i);
+        if (!same || info.data<int>()[i]) continue;
+        if (large) lapack<T>(Routine::getrs, left ? 'N' : 'T', lu.rows(), sides.x.cols(), lu.at<T>(i), lu.ld(), order, sides.x.at<T>(i), sides.x.ld(), &code);
+        else small_lu_solve(lu.at<T>(i), lu.rows(), lu.ld(), order, sides.x.at<T>(i), sides.x.cols(), sides.x.ld());
       }
     });
     check_info(info, c.string(3), Trouble::solver);
@@ -225,10 +241,10 @@ void inverse(Call& c) {
   const Tensor info = infos(batch_of(x), x.device());
   c.out = {a.tensor, info};
   if (x.is_meta()) return;
-  need_lapack("torch.linalg.inv");
   const int n = a.rows();
+  const bool large = is_large(n, "torch.linalg.inv");
   for_inexact(x.dtype(), "linalg_inv", [&]<class T> {
-    const int size = a.count && n ? workspace<T>([&](T* work, int length) {
+    const int size = !large ? n * n : a.count ? workspace<T>([&](T* work, int length) {
       int code = 0, none = 0;
       lapack<T>(Routine::getri, n, a.at<T>(0), a.ld(), &none, work, length, &code);
     }) : 1;
@@ -237,8 +253,10 @@ void inverse(Call& c) {
       Scratch<int> pivots(std::max(1, n));
       for (int64_t i = begin; i < end; ++i) {
         int* code = info.data<int>() + i;
-        lapack<T>(Routine::getrf, n, n, a.at<T>(i), a.ld(), pivots.get(), code);
-        if (!*code) lapack<T>(Routine::getri, n, a.at<T>(i), a.ld(), pivots.get(), work.get(), size, code);
+        factor_lu(a.at<T>(i), a, large, pivots.get(), code);
+        if (*code) continue;
+        if (large) lapack<T>(Routine::getri, n, a.at<T>(i), a.ld(), pivots.get(), work.get(), size, code);
+        else small_inverse(a.at<T>(i), n, pivots.get(), work.get());
       }
     });
   });
@@ -254,12 +272,14 @@ void solve_triangular(Call& c) {
     c.out = {x.tensor};
     if (b.is_meta()) return;
     need_lapack("torch.linalg.solve_triangular");
-    const Stack m = stack_of(a, batch);
-    const bool left = c.flag(3, true);
     if (x.tensor.numel() == 0) return;
+    // Rows after rows are the transposed matrix, whose other triangle is read transposed: no copy.
+    const bool rows = a.is_contiguous() && batch == batch_of(a);
+    const Stack m = rows ? Stack{a, batch.numel(), a.size(-1), a.size(-1)} : stack_of(a, batch);
+    const bool left = c.flag(3, true), upper = c.flag(2) != rows, turned = c.flag(5) != rows;
     each_matrix(x.count, cube(m.rows(), x.rows(), x.cols()), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
-        lapack<T>(Routine::trsm, left ? 'L' : 'R', c.flag(2) ? 'U' : 'L', c.flag(5) ? 'T' : 'N', c.flag(4) ? 'U' : 'N', x.rows(), x.cols(),
+        lapack<T>(Routine::trsm, left ? 'L' : 'R', upper ? 'U' : 'L', turned ? 'T' : 'N', c.flag(4) ? 'U' : 'N', x.rows(), x.cols(),
                   T(1), m.at<T>(i), m.ld(), x.at<T>(i), x.ld());
     });
   });

@@ -10,7 +10,7 @@ Tensor = core.Tensor
 LINEAR = frozenset(
     "sum mean clone contiguous alias _to_copy view transpose t permute squeeze unsqueeze expand select _slice split split_with_sizes unbind "
     "diagonal unfold reshape flatten swapaxes swapdims broadcast_to narrow chunk movedim moveaxis view_as_real view_as_complex flip roll "
-    "repeat tril triu cumsum cat concat concatenate stack gather index_select take trace as_strided".split())
+    "repeat tril triu cumsum cat concat concatenate stack gather index_select take trace".split())
 # Linear in each of two tensors: the product rule.
 PRODUCTS = frozenset("mm bmm mv dot _matmul vdot".split())
 
@@ -120,10 +120,15 @@ def tangent_of(level, op, entry, primals, tangents, results):
         a, b = tangents[:2]
         parts = ([call(op, entry, (a, primals[1]), None)] if a is not None else []) + ([call(op, entry, (primals[0], b), None)] if b is not None else [])
         return (sum(parts[1:], parts[0]),)
-    if entry.is_pointwise and not any(t.dtype.is_complex for t in (*tensors_of(primals), *tensors_of(results))) and \
+    if entry.is_pointwise and not _reduces(entry, primals) and not any(t.dtype.is_complex for t in (*tensors_of(primals), *tensors_of(results))) and \
             not any(joint for _, joint, *_ in entry.rules):
         return (_pointwise_tangent(entry, primals, tangents, results[0]),)
     return _transposed(level, op, entry, primals, tangents)
+
+
+def _reduces(entry, primals):
+    """Whether an elementwise operation takes the mean or sum in the same pass."""
+    return entry.reduction >= 0 and primals[entry.reduction] != 0
 
 
 def _directions(primals, tangents):

@@ -56,6 +56,13 @@ def current_vmap():
     return next((level for level in reversed(stack()) if level.kind == "vmap" and (limit is None or level.number < limit)), None)
 
 
+def followed(x):
+    """Whether some derivative, in reverse or forward mode, at this depth or outside, depends on `x`."""
+    if x.requires_grad and core.is_grad_enabled() or x._flags & DUAL:
+        return True
+    return bool(x._flags & BATCHED) and followed(x._wrapped[1])
+
+
 class outside:
     """Inside, calls belong to what is around a level."""
 

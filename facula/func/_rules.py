@@ -80,6 +80,17 @@ def broadcasting(level, op, entry, values):
     return _run(op, entry, _replace(values, place))
 
 
+def _reducing(level, op, entry, values):
+    """Elementwise losses that end in a mean or sum: that one is taken of each example."""
+    at = entry.reduction
+    kind = values[at]
+    out = broadcasting(level, op, entry, [0 if k == at else v for k, v in enumerate(values)])
+    if kind == 0:
+        return out
+    out = out.reshape(level.size, -1)
+    return out.mean(1) if kind == 1 else out.sum(1)
+
+
 def in_front(level, op, entry, values):
     """Operations of the trailing dimensions, with one tensor: leading ones are a batch already."""
     return _run(op, entry, _replace(values, lambda p: p.front(level.size)))
@@ -379,7 +390,7 @@ def rule_of(entry):
     if entry.batch is not None:
         return entry.batch
     if entry.is_pointwise:
-        return broadcasting
+        return broadcasting if entry.reduction < 0 else _reducing
     if entry.name in WHOLE and not any(p[0] == "dim" for p in entry.params):
         return WHOLE[entry.name]
     if entry.name == "view" and any(p[0] == "dtype" for p in entry.params):

@@ -6,6 +6,7 @@ import math
 
 import facula
 
+from .._levels import followed
 from ._table import composite, op
 
 
@@ -261,4 +262,4 @@ for _special, _plain in (("expit", "sigmoid"), ("erf", "erf"), ("erfc", "erfc"),
 @composite("fill", method=False)
 def fill(input, value):
     """A tensor like `input`, filled."""
-    return input.clone().fill_(value) if not (isinstance(value, facula.Tensor) and value.requires_grad) else input * 0 + value
+    return input.clone().fill_(value) if not (isinstance(value, facula.Tensor) and followed(value)) else input * 0 + value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import facula
 
+from .._levels import followed
 from . import _linalg_gradients as gradients
 from ._table import composite, op
 from .linalg import check_inexact, check_matrices, check_square, named, type_name
@@ -17,7 +18,7 @@ op("_linalg_svd_full(Tensor A, bool full_matrices, bool vectors, str check) -> (
 
 
 def _wants_gradient(x):
-    return facula.is_grad_enabled() and x.requires_grad
+    return followed(x)
 
 
 def _check_eig(input, name):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import facula
 
+from .._levels import followed
 from ._table import composite, op
 
 _COUNTS = {1: "one int", 2: "two ints", 3: "three ints"}
@@ -51,7 +52,7 @@ def _list(x):
 
 
 def _is_recorded(x):
-    return x.requires_grad and facula.is_grad_enabled()
+    return followed(x)
 
 
 def _flat(sizes, one):

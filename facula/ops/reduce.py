@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import facula
 
+from .._levels import followed
 from ._table import composite, op
 
 
@@ -169,7 +170,7 @@ def _cumprod_gradient(grad, input, result, dim):
     if input.dim() == 0 or input.numel() == 0:
         return grad
     safe = input != 0
-    if bool(safe.all()) and not (facula.is_grad_enabled() and input.requires_grad):
+    if bool(safe.all()) and not followed(input):
         return _reverse_cumsum(grad * result.conj(), dim) / input.conj()
     # With zeros: every partial product is differentiated by itself.
     n, total = input.shape[dim], 0

@@ -33,7 +33,15 @@ def _logcumsumexp_gradient(grad, input, result, dim):
     return part(grad > 0, facula.where(grad > 0, grad, 1)) - part(grad < 0, facula.where(grad < 0, grad, 1))
 
 
-op("logcumsumexp(Tensor input, int dim)", kernel="scan.logcumsumexp", vjp={"input": _logcumsumexp_gradient})
+def _logcumsumexp_tangent(primals, tangents, results):
+    (x, dim), t, (out,) = primals, tangents[0], results
+    if x.dim() == 0 or x.numel() == 0:
+        return t
+    most = x.real.amax(dim, keepdim=True) if x.dtype.is_complex else x.amax(dim, keepdim=True)
+    return facula.cumsum((x - most).exp() * t, dim) / (out - most).exp()
+
+
+op("logcumsumexp(Tensor input, int dim)", kernel="scan.logcumsumexp", vjp={"input": _logcumsumexp_gradient}, jvp=_logcumsumexp_tangent)
 
 
 @composite("diff")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import facula
@@ -95,20 +96,40 @@ def _pooled(b, x, n, emit):
     return b.emit("Squeeze", out, [0]) if single else out
 
 
-@maps("_max_pool")
+@maps("_max_pool1d", "_max_pool2d", "_max_pool3d")
 def _max_pool(b, x, n, kernel, stride=None, padding=0, dilation=1, ceil_mode=False):
     settings = {"kernel_shape": _full(b, kernel, n), "strides": _full(b, stride or kernel, n), "pads": _full(b, padding, n) * 2,
                 "dilations": _full(b, dilation, n), "ceil_mode": int(ceil_mode)}
     return _pooled(b, x, n, lambda name: b.emit("MaxPool", name, **settings)), None
 
 
-@maps("_avg_pool")
+@maps("_avg_pool1d", "_avg_pool2d", "_avg_pool3d")
 def _avg_pool(b, x, n, kernel, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor=None):
     kernel = _full(b, kernel, n)
     settings = {"kernel_shape": kernel, "strides": _full(b, stride or kernel, n), "pads": _full(b, padding, n) * 2,
                 "ceil_mode": int(ceil_mode), "count_include_pad": int(count_include_pad)}
     out = _pooled(b, x, n, lambda name: b.emit("AveragePool", name, **settings))
     return out if divisor is None else b.emit("Mul", out, b.scalar(math.prod(kernel) / divisor, b.dtype(x)))
+
+
+def _adaptive(op, n, b, x, sizes):
+    """Windows that cover the input: pooling where all are alike, otherwise each dimension by itself."""
+    have, sizes = x.tensor.shape[-n:], b.plain(sizes, "an adaptive pooling's output size")
+    if all(h % s == 0 for h, s in zip(have, sizes)):
+        kernel = [h // s for h, s in zip(have, sizes)]
+        return _pooled(b, x, n, lambda name: b.emit(op, name, kernel_shape=kernel, strides=kernel))
+    reduce = "ReduceMean" if op == "AveragePool" else "ReduceMax"
+    out = b(x)
+    for k, (h, s) in enumerate(zip(have, sizes)):
+        axis = [k - n]
+        windows = [b.emit("Slice", out, [i * h // s], [-(-(i + 1) * h // s)], axis) for i in range(s)]
+        out = b.emit("Concat", *(b.emit(reduce, w, b.constant(axis), keepdims=1) for w in windows), axis=axis[0])
+    return out
+
+
+for _n in (2, 3):
+    maps(f"_adaptive_avg_pool{_n}d")(functools.partial(_adaptive, "AveragePool", _n))
+    maps(f"_adaptive_max_pool{_n}d")(lambda b, x, sizes, n=_n: (_adaptive("MaxPool", n, b, x, sizes), None))
 
 
 # ---------------------------------------------------------------- normalisation

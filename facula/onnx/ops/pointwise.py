@@ -68,7 +68,7 @@ _formula("nn.functional.silu")(lambda b, x, c: b.emit("Mul", x, b.emit("Sigmoid"
 _formula("nn.functional.relu6")(lambda b, x, c: b.emit("Clip", x, c(0.0), c(6.0)))
 _formula("nn.functional.hardsigmoid")(lambda b, x, c: b.emit("HardSigmoid", x, alpha=1 / 6, beta=0.5))
 _formula("nn.functional.logsigmoid")(lambda b, x, c: b.emit("Neg", b.emit("Softplus", b.emit("Neg", x))))
-_formula("nn.functional.hardtanh")(lambda b, x, c, low=-1.0, high=1.0: b.emit("Clip", x, c(low), c(high)))
+_formula("nn.functional._hardtanh", "nn.functional.hardtanh")(lambda b, x, c, low=-1.0, high=1.0: b.emit("Clip", x, c(low), c(high)))
 _formula("nn.functional.leaky_relu")(lambda b, x, c, slope=0.01: b.emit("LeakyRelu", x, alpha=float(slope)))
 _formula("nn.functional.celu")(lambda b, x, c, alpha=1.0: b.emit("Celu", x, alpha=float(alpha)))
 _formula("nn.functional.hardshrink")(lambda b, x, c, lambd=0.5: b.emit("Shrink", x, lambd=float(lambd), bias=0.0))

@@ -46,6 +46,18 @@ _simple("ReduceMean", "mean")
 _simple("ReduceProd", "prod")
 
 
+@maps("_finite_norm")
+def _finite_norm(b, x, p, dim, keepdim):
+    if p in (1.0, 2.0):
+        return reduced(b, f"ReduceL{int(p)}", x, dim, keepdim)
+    dtype = b.dtype(x)
+    if p == 0.0:
+        nonzero = b.emit("Cast", b.emit("Not", b.emit("Equal", x, b.scalar(0, dtype))), to=dtype_code(dtype))
+        return reduced(b, "ReduceSum", x, dim, keepdim, nonzero)
+    powers = reduced(b, "ReduceSum", x, dim, keepdim, b.emit("Pow", b.emit("Abs", x), b.scalar(p, dtype)))
+    return b.emit("Pow", powers, b.scalar(1 / p, dtype))
+
+
 @maps("amax")
 def _amax(b, x, dim=(), keepdim=False):
     return reduced(b, "ReduceMax", x, dim, keepdim)

@@ -74,5 +74,10 @@ def __getattr__(name):
 
         if hasattr(storage, name):
             return getattr(storage, name)
-    raise AttributeError(f"module {_ops.display_name()!r} has no attribute {name!r}: Facula does not have it (yet); "
-                         "the README's status table lists what works")
+    raise _names.missing("facula", name)
+
+
+from . import _names  # noqa: E402
+
+for _module in (nn, nn.functional, nn.init, optim, fft, linalg, special, autograd):
+    _names.explain_missing(_module)

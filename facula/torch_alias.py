@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.metadata
 import importlib.util
+import os
 import sys
 import types
 
@@ -31,25 +33,41 @@ class _AliasFinder(importlib.abc.MetaPathFinder):
         ours = _names.to_facula(name)
         if ours == name:
             return self._own(name, path, target) if name.startswith("facula.") else None
-        if ours not in sys.modules:
+        found = sys.modules.get(ours)
+        if found is None:
             try:
                 spec = importlib.util.find_spec(ours)
             except ModuleNotFoundError:
                 spec = None
-            if spec is None:
-                if _attribute(ours) is None:
-                    raise ModuleNotFoundError(f"No module named {name!r}: Facula does not have it (yet); the README's status table "
-                                              "lists what works", name=name)
-        origin = getattr(getattr(sys.modules.get(ours), "__spec__", None), "origin", None)
-        spec = importlib.machinery.ModuleSpec(name, _AliasLoader(ours), origin=origin)
-        spec.submodule_search_locations = []  # any of ours may have submodules
-        return spec
+            if spec is None and _attribute(ours) is None:
+                return _refuse(name)
+            package = spec is not None and spec.submodule_search_locations is not None
+            origin = getattr(spec, "origin", None)
+        else:
+            package, origin = hasattr(found, "__path__"), getattr(found, "__file__", None)
+        return importlib.machinery.ModuleSpec(name, _AliasLoader(ours), origin=origin, is_package=package)
 
     def _own(self, name, path, target):
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None and hasattr(spec.loader, "exec_module"):
             spec.loader = _NamingLoader(spec.loader)
         return spec
+
+
+def _refuse(name):
+    """Says that a module is missing: None to `importlib.util.find_spec`, which only asks; to an import, an error with advice."""
+    frame, importers = sys._getframe(2), set()
+    while frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
+        importers.add((frame.f_code.co_filename, frame.f_code.co_name))
+        frame = frame.f_back
+    if ("<frozen importlib.util>", "find_spec") in importers:
+        return None
+    if ("<frozen importlib._bootstrap>", "_handle_fromlist") in importers:  # `from torch.x import name`
+        module, _, attribute = name.rpartition(".")
+        if not attribute.startswith("__"):
+            raise ImportError(f"cannot import name {attribute!r} from {module!r}: {_names.ADVICE}", name=module,
+                              path=getattr(sys.modules.get(module), "__file__", None))
+    raise ModuleNotFoundError(f"No module named {name!r}: {_names.ADVICE}", name=name)
 
 
 class _NamingLoader(importlib.abc.Loader):
@@ -60,6 +78,7 @@ class _NamingLoader(importlib.abc.Loader):
         return self.inner.create_module(spec)
 
     def exec_module(self, module):
+        module.__spec__.loader = module.__loader__ = self.inner
         self.inner.exec_module(module)
         _rename(module)
 
@@ -78,13 +97,19 @@ class _AliasLoader(importlib.abc.Loader):
             if error.name != self.ours:
                 raise
             module = _attribute(self.ours)  # a namespace that is no module file
-        self.kept = {k: getattr(module, k, None) for k in ("__spec__", "__loader__", "__package__", "__path__")}
+        self.kept = {k: vars(module).get(k) for k in ("__spec__", "__loader__", "__package__", "__path__", "__file__")}
         return module
 
     def exec_module(self, module):
-        for key, value in self.kept.items():  # the import system has written the alias's into the module
+        """Takes back what the import system has written into our module; reloading does nothing else."""
+        for key, value in getattr(self, "kept", {}).items():
             if value is not None and vars(module).get(key) is not value:
                 setattr(module, key, value)
+
+    def get_code(self, fullname):
+        """For `python -m facula -m torch.x`."""
+        inner = importlib.util.find_spec(self.ours).loader
+        return getattr(inner, "inner", inner).get_code(self.ours)
 
 
 def _attribute(path):
@@ -99,7 +124,7 @@ def _attribute(path):
 
 
 def _rename(module):
-    """Gives the classes and functions that a module of ours defines PyTorch's module name."""
+    """Gives a module of ours, and the classes and functions that it defines, PyTorch's module name."""
     name = module.__name__
     if name in _renamed:
         return
@@ -111,6 +136,18 @@ def _rename(module):
                 value.__module__ = theirs
             except (AttributeError, TypeError):  # immutable types
                 pass
+    if name.rpartition(".")[2] == "__main__" or getattr(module, "__spec__", None) is None:
+        return
+    sys.modules.setdefault(theirs, module)
+    spec = module.__spec__
+    renamed = importlib.machinery.ModuleSpec(theirs, spec.loader, origin=spec.origin)
+    renamed.submodule_search_locations, renamed.cached, renamed.has_location = spec.submodule_search_locations, spec.cached, spec.has_location
+    if getattr(spec.loader, "name", None) == name:
+        spec.loader.name = theirs  # it refuses to read another module's file
+    module.__name__, module.__spec__, module.__package__ = theirs, renamed, renamed.parent
+    _names.explain_missing(module)
+    if not hasattr(module, "__path__"):
+        module.__path__ = []  # so that `from torch.x import name` asks the finder, which has the better message
 
 
 class _Distribution(importlib.metadata.Distribution):
@@ -120,7 +157,7 @@ class _Distribution(importlib.metadata.Distribution):
     def read_text(self, filename):
         if filename == "METADATA":
             return f"Metadata-Version: 2.1\nName: {self.package}\nVersion: {VERSIONS[self.package]}\n"
-        return None
+        return self.package if filename == "top_level.txt" else None
 
     def locate_file(self, path):
         return path
@@ -131,9 +168,14 @@ class _DistributionFinder(importlib.metadata.DistributionFinder):
         return None
 
     def find_distributions(self, context=importlib.metadata.DistributionFinder.Context()):
-        if context.name in VERSIONS:
-            return iter([_Distribution(context.name)])
-        return iter(())
+        names = _packages() if context.name is None else [n for n in _packages() if n == context.name.lower()]
+        return iter([_Distribution(n) for n in names])
+
+
+@functools.lru_cache(maxsize=1)
+def _packages():
+    """The aliased packages that we have."""
+    return [n for n in VERSIONS if importlib.util.find_spec(_names.to_facula(n)) is not None]
 
 
 def install():
@@ -146,22 +188,30 @@ def install():
     sys.meta_path[:0] = [_AliasFinder(), _DistributionFinder()]
     for name in _CORE_TYPES:
         core.rename_type(getattr(core, name), f"torch.{name}")
+    from .torch_version import TorchVersion
+
+    facula.__version__ = TorchVersion(VERSIONS["torch"])
     for name, module in list(sys.modules.items()):
         if (name == "facula" or name.startswith("facula.")) and isinstance(module, types.ModuleType):
             _rename(module)
-    facula.__version__ = VERSIONS["torch"]
-    sys.modules["torch"] = facula
     _reach_children()
 
 
 def _reach_children():
-    import multiprocessing.spawn as spawn
+    """Processes that `multiprocessing` spawns, and its fork server, start with the alias; forked ones have it."""
+    from multiprocessing import spawn, util
 
-    command = spawn.get_command_line
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    start = (f"import sys; sys.path.insert(0, {root!r}); import facula.torch_alias; sys.path.remove({root!r}); "
+             "facula.torch_alias.install(); ")
 
-    def get_command_line(**kwargs):
-        words = command(**kwargs)
-        return [f"import facula.torch_alias; facula.torch_alias.install(); {w}" if w.startswith("from multiprocessing.spawn") else w
-                for w in words]
+    def with_alias(words):
+        return [start + w if isinstance(w, str) and w.startswith(("from multiprocessing.spawn import", "from multiprocessing.forkserver import"))
+                else w for w in words]
 
-    spawn.get_command_line = get_command_line
+    if sys.platform == "win32":
+        command = spawn.get_command_line
+        spawn.get_command_line = lambda **kwargs: with_alias(command(**kwargs))
+    else:
+        launch = util.spawnv_passfds
+        util.spawnv_passfds = lambda path, args, passfds: launch(path, with_alias(args), passfds)

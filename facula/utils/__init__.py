@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 
+from .. import _names
+
 _SUBMODULES = {"data", "checkpoint", "benchmark", "bottleneck", "cpp_extension", "dlpack", "mobile_optimizer", "model_zoo", "tensorboard",
                "_pytree", "hooks", "collect_env", "backend_registration", "deterministic", "flop_counter", "module_tracker"}
 
@@ -15,5 +17,4 @@ def __getattr__(name):
         from . import _misc
 
         return getattr(_misc, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}: Facula does not have it (yet); the README's status table "
-                         "lists what works")
+    raise _names.missing(__name__, name)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 
+from .. import _names
+
 __version__ = "0.28.0"
 _SUBMODULES = {"datasets", "io", "models", "ops", "transforms", "utils", "tv_tensors"}
 _backend = {"image": "PIL", "video": "pyav"}
@@ -12,8 +14,7 @@ _backend = {"image": "PIL", "video": "pyav"}
 def __getattr__(name):
     if name in _SUBMODULES:
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}: Facula does not have it (yet); the README's status table "
-                         "lists what works")
+    raise _names.missing(__name__, name)
 
 
 def set_image_backend(backend):

@@ -158,6 +158,18 @@ def module_of(op):
     return module_of(op)
 
 
+def profile_enter(node):
+    from .profiler._record import enter_node
+
+    enter_node(node)
+
+
+def profile_leave():
+    from .profiler._record import leave_node
+
+    leave_node()
+
+
 def captured_shape(x):
     from ._capture import captured_shape
 

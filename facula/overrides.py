@@ -9,7 +9,7 @@ import types
 import warnings
 from contextlib import contextmanager
 
-from . import _names
+from . import _dispatch, _names
 from ._levels import SUBCLASS
 from ._native import core
 
@@ -115,7 +115,11 @@ def composite_call(op, function, args, kwargs):
         from .amp import autocast_mode
 
         args, kwargs = autocast_mode.cast_call(op.__name__, args, kwargs)
-    return function(*args, **kwargs)
+    recorder = _dispatch._profiling[-1] if _dispatch._profiling else None
+    if recorder is None:
+        return function(*args, **kwargs)
+    with recorder.composite(op, args):
+        return function(*args, **kwargs)
 
 
 def attribute_call(name, x):

@@ -9,6 +9,7 @@ from itertools import chain
 
 import facula
 
+from .. import _dispatch
 from ..autograd.graph import RemovableHandle
 
 
@@ -193,6 +194,12 @@ class Optimizer:
 def _with_hooks(step):
     @functools.wraps(step)
     def call(self, *args, **kwargs):
+        if _dispatch._profiling:
+            with _dispatch._profiling[-1].block(f"Optimizer.step#{type(self).__name__}.step"):
+                return hooked(self, *args, **kwargs)
+        return hooked(self, *args, **kwargs)
+
+    def hooked(self, *args, **kwargs):
         if self._optimizer_step_pre_hooks or _global_pre_hooks:
             for hook in chain(_global_pre_hooks.values(), self._optimizer_step_pre_hooks.values()):
                 new = hook(self, args, kwargs)

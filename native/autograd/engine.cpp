@@ -74,6 +74,22 @@ void run_node_hooks(PyObject* hooks, std::vector<Tensor>& first, const std::vect
   }
 }
 
+// While the profiler runs: the time between construction and destruction is the node's.
+struct Profiled {
+  explicit Profiled(Node& node) : on(modes.profile) {
+    if (on) checked(PyObject_CallOneArg(callback("profile_enter"), (PyObject*)&node));
+  }
+  ~Profiled() {
+    if (!on) return;
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    Py left(PyObject_CallNoArgs(callback("profile_leave")));
+    if (!left) PyErr_Clear();
+    PyErr_Restore(type, value, trace);
+  }
+  const bool on;
+};
+
 class Run {
  public:
   Run(bool keep, bool create, std::vector<Capture>* captures, bool accumulate)
@@ -189,7 +205,10 @@ class Run {
                          "have already been freed). Saved intermediate values of the graph are freed when you call "
                          ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the "
                          "graph a second time or if you need to access saved tensors after calling backward.");
-    node.apply(node, grads, create_);
+    {
+      Profiled timed(node);
+      node.apply(node, grads, create_);
+    }
     if (node.post_hooks) run_node_hooks(node.post_hooks.get(), grads, &inputs);
     out = std::move(grads);
     if (!keep_) release_saved(node);

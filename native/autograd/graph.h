@@ -73,6 +73,7 @@ struct Modes {
   uint32_t autocast = 0;        // active autocast regions; they count in `slow` too
   uint32_t function_modes = 0;  // active TorchFunctionModes; they count in `slow` too
   uint32_t capture = 0;    // calls are being recorded (facula/_capture.py): sizes and values that are read are noted; counts in `slow` too
+  uint32_t profile = 0;    // calls and nodes are timed (facula/profiler); counts in `slow` too
   PyObject* pack_hooks = nullptr;  // borrowed (pack, unpack) on top of the stack
 };
 extern thread_local Modes modes;

@@ -154,6 +154,12 @@ PyObject* add_capture(PyObject*, PyObject* by) {
   modes.slow += n;
   Py_RETURN_NONE;
 }
+PyObject* add_profile(PyObject*, PyObject* by) {
+  const uint32_t n = uint32_t(PyLong_AsLong(by));
+  modes.profile += n;
+  modes.slow += n;
+  Py_RETURN_NONE;
+}
 // set_pack_hooks((pack, unpack) or None): Python keeps the stack alive.
 PyObject* set_pack_hooks(PyObject*, PyObject* pair) {
   modes.pack_hooks = pair == Py_None ? nullptr : pair;
@@ -244,8 +250,9 @@ PyObject* reached(PyObject*, PyObject* nodes) {
 }
 PyObject* memory_stats(PyObject*, PyObject*) {
   const auto s = allocator_statistics();
-  return Py_BuildValue("{s:L,s:L,s:L,s:L}", "allocated_bytes", (long long)s.allocated, "peak_bytes", (long long)s.peak,
-                       "cached_bytes", (long long)s.cached, "allocations", (long long)s.allocations);
+  return Py_BuildValue("{s:L,s:L,s:L,s:L,s:L}", "allocated_bytes", (long long)s.allocated, "peak_bytes", (long long)s.peak,
+                       "cached_bytes", (long long)s.cached, "allocations", (long long)s.allocations,
+                       "storage_bytes", (long long)s.in_storages);
 }
 PyObject* empty_cache(PyObject*, PyObject*) { release_cached_memory(); Py_RETURN_NONE; }
 PyObject* has_kernel(PyObject*, PyObject* n) { return PyBool_FromLong(find_kernel(PyUnicode_AsUTF8(n)) != nullptr); }
@@ -283,6 +290,7 @@ PyMethodDef functions[] = {
     {"set_inference_mode", set_inference, METH_O, nullptr},
     {"set_anomaly", set_anomaly, METH_O, nullptr},
     {"add_slow", add_slow, METH_O, nullptr},
+    {"add_profile", add_profile, METH_O, "Starts (1) or ends (-1) that calls and nodes are timed by facula/profiler."},
     {"add_capture", add_capture, METH_O, "Starts (1) or ends (-1) that calls, sizes and values are seen by facula/_capture.py."},
     {"set_no_overrides", set_no_overrides, METH_O, nullptr},
     {"add_autocast", add_autocast, METH_O, nullptr},

@@ -346,7 +346,7 @@ bool may_override(PyObject* o) {
 // A function in Python behind the door: only modes and overriding classes are looked for.
 PyObject* guarded_call(OpObject* op, PyObject* callable, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   const Py_ssize_t n = PyVectorcall_NARGS(nargsf), all = n + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
-  bool seen = modes.function_modes > 0 || modes.autocast > 0;
+  bool seen = modes.function_modes > 0 || modes.autocast > 0 || modes.profile > 0;
   for (Py_ssize_t i = 0; i < all && !seen; ++i) {
     seen = may_override(args[i]);
     if (!PyList_Check(args[i]) && !PyTuple_Check(args[i])) continue;

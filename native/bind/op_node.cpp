@@ -140,7 +140,7 @@ void apply_rules(Node& node, std::vector<Tensor>& grads, bool with_graph) {
     Py factor = checked(PyFloat_FromDouble(state.scale));
     grads[0] = Tensor(tensor_of(checked(PyNumber_Multiply(object_of(grads[0].get()), factor.get())).get()));
   }
-  bool slow = modes.slow;
+  bool slow = modes.slow != modes.profile;
   for (auto& g : grads) slow = slow || (g && (g->flags & kNeedsSlowPath));
   for (auto& a : state.args) slow = slow || (a.is_tensor && a.tensor.tensor && (a.tensor.tensor->flags & kNeedsSlowPath));
   for (auto& r : state.results) slow = slow || (r.tensor && (r.tensor->flags & kNeedsSlowPath));

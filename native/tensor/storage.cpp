@@ -32,6 +32,7 @@ LargeCache& large_cache() {
   return *cache;
 }
 AllocatorStatistics counters;
+thread_local int64_t in_storages = 0;  // bytes as asked for: allocated minus freed by this thread
 
 // Four classes per power of two: at most a quarter is lost to rounding.
 int size_class(int64_t n, int64_t& rounded) {
@@ -126,6 +127,7 @@ AllocatorStatistics allocator_statistics() {
   auto& cache = large_cache();
   std::lock_guard lock(cache.mutex);
   counters.cached = cache.kept;
+  counters.in_storages = in_storages;
   return counters;
 }
 
@@ -134,7 +136,10 @@ StorageRef new_storage(int64_t nbytes, Device device) {
   StorageRef ref(s);
   s->device = device;
   s->nbytes = nbytes;
-  if (device.type != Device::meta) s->data = allocate(nbytes, s->capacity);
+  if (device.type != Device::meta) {
+    s->data = allocate(nbytes, s->capacity);
+    in_storages += nbytes;
+  }
   return ref;
 }
 
@@ -150,12 +155,19 @@ StorageRef borrow_storage(void* data, int64_t nbytes, void (*deleter)(void*), vo
 
 void StorageRef::destroy(Storage* s) {
   if (s->deleter) s->deleter(s->context);
-  else if (s->data) deallocate(s->data, s->capacity);
+  else if (s->data) {
+    in_storages -= s->nbytes;
+    deallocate(s->data, s->capacity);
+  }
   delete s;
 }
 
 void resize_storage(Storage& s, int64_t nbytes) {
-  if (nbytes <= s.capacity || s.device.type == Device::meta) { s.nbytes = nbytes; return; }
+  if (nbytes <= s.capacity || s.device.type == Device::meta) {
+    if (!s.deleter && s.data) in_storages += nbytes - s.nbytes;
+    s.nbytes = nbytes;
+    return;
+  }
   if (!s.resizable) throw RuntimeError("Trying to resize storage that is not resizable");
   int64_t capacity;
   auto* p = allocate(nbytes, capacity);
@@ -163,6 +175,7 @@ void resize_storage(Storage& s, int64_t nbytes) {
     std::memcpy(p, s.data, size_t(s.nbytes));
     deallocate(s.data, s.capacity);
   }
+  in_storages += s.data ? nbytes - s.nbytes : nbytes;
   s.data = p;
   s.capacity = capacity;
   s.nbytes = nbytes;

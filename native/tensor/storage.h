@@ -4,7 +4,7 @@
 
 namespace facula {
 
-struct AllocatorStatistics { int64_t allocated = 0, peak = 0, cached = 0, allocations = 0; };
+struct AllocatorStatistics { int64_t allocated = 0, peak = 0, cached = 0, allocations = 0, in_storages = 0; };
 
 std::byte* allocate(int64_t nbytes, int64_t& capacity);  // 64-byte aligned; throws OutOfMemoryError
 void deallocate(std::byte* p, int64_t capacity);

@@ -9,6 +9,7 @@ import threading
 import warnings
 
 import facula
+from facula import _dispatch
 from facula._utils import ExceptionWrapper
 
 from ._utils import pin_memory as _pin
@@ -196,7 +197,11 @@ class _BaseDataLoaderIter:
         return self
 
     def __next__(self):
-        data = self._next_data()
+        if _dispatch._profiling:
+            with _dispatch._profiling[-1].block(f"enumerate(DataLoader)#{type(self).__name__}.__next__"):
+                data = self._next_data()
+        else:
+            data = self._next_data()
         self._num_yielded += 1
         if self._iterable and hasattr(self._dataset, "__len__"):
             self._check_length()

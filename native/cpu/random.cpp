@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 
+#include "cpu/math.h"
 #include "cpu/parallel.h"
 
 namespace facula {
@@ -123,27 +124,64 @@ void uniform(Call& c) {
   const Tensor& x = c.tensor(0);
   const double from = c.real(1, 0), to = c.real(2, 1);
   need_floating(c, x);
+  const float from_f = float(from), range_f = float(to) - from_f;
   if (from > to) throw RuntimeError("uniform_ expects to return a [from, to) range, but found from=", from, " > to=", to);
   Generator& g = generator_of(c, 3);
   fill_each(x, c.op, [&]<class T>() -> T {
-    if constexpr (std::is_same_v<T, double>) return T(g.uniform() * (to - from) + from);
+    if constexpr (std::is_same_v<T, double>) return std::fma(g.uniform(), to - from, from);
     else if constexpr (sizeof(T) == 2) {  // what rounds up to the open end starts again from the closed one
-      const T v(g.uniform_float() * (float(to) - float(from)) + float(from));
+      const T v(m::mad(g.uniform_float(), range_f, from_f));
       return float(v) >= float(T(float(to))) ? T(float(from)) : v;
     }
-    else return T(g.uniform_float() * (float(to) - float(from)) + float(from));
+    else return T(m::mad(g.uniform_float(), range_f, from_f));
   });
   c.out.push_back(x);
 }
 
+// Logarithm, sine and cosine of positive floats by Cephes' polynomials (Moshier), which PyTorch's vectors of normals are made by.
+// The last bit of a model's first weights depends on what is fused here.
+float cephes_log(float x) {
+  const uint32_t bits = m::float_bits(std::max(x, std::numeric_limits<float>::min()));
+  float e = float(int32_t(bits >> 23) - 126);
+  x = m::bits_float((bits & ~0x7f800000u) | 0x3f000000u);  // in [0.5, 1)
+  const bool low = x < 0.707106781186547524f;
+  x = (x - 1) + (low ? x : 0);
+  e -= low ? 1.0f : 0.0f;
+  const float z = x * x;
+  float y = m::horner(x, 7.0376836292e-2f, -1.1514610310e-1f, 1.1676998740e-1f, -1.2420140846e-1f, 1.4249322787e-1f, -1.6668057665e-1f,
+                      2.0000714765e-1f, -2.4999993993e-1f, 3.3333331174e-1f);
+  y = m::mad(-0.5f, z, m::mad(y * x, z, e * -2.12194440e-4f));
+  return m::mad(e, 0.693359375f, x + y);
+}
+
+void cephes_sincos(float x, float& sine, float& cosine) {
+  const int32_t octant = (int32_t(x * 1.27323954473516f) + 1) & ~1;
+  const float y = float(octant);
+  x = m::mad(y, -3.77489497744594108e-8f, m::mad(y, -2.4187564849853515625e-4f, m::mad(y, -0.78515625f, x)));
+  const float z = x * x;
+  const float even = m::mad(m::horner(z, 2.443315711809948e-5f, -1.388731625493765e-3f, 4.166664568298827e-2f) * z, z, -(z * 0.5f)) + 1;
+  const float odd = m::mad(m::horner(z, -1.9515295891e-4f, 8.3321608736e-3f, -1.6666654611e-1f) * z, x, x);
+  const bool straight = (octant & 2) == 0;
+  sine = m::bits_float(m::float_bits(straight ? odd : even) ^ uint32_t(octant & 4) << 29);
+  cosine = m::bits_float(m::float_bits(straight ? even : odd) ^ uint32_t(~(octant - 2) & 4) << 29);
+}
+
 // Sixteen uniforms become sixteen normals: the first eight pair with the last eight.
-template <class T>
-void sixteen_normals(T* p, T mean, T deviation) {
+void sixteen_normals(float* p, float mean, float deviation) {
   for (int j = 0; j < 8; ++j) {
-    const T u1 = T(1) - p[j], u2 = p[j + 8];
-    const T radius = std::sqrt(T(-2) * std::log(u1)), theta = T(2.0 * 3.14159265358979323846) * u2;
-    p[j] = radius * std::cos(theta) * deviation + mean;
-    p[j + 8] = radius * std::sin(theta) * deviation + mean;
+    const float radius = std::sqrt(-2.0f * cephes_log(1.0f - p[j]));
+    float sine, cosine;
+    cephes_sincos(6.283185307179586f * p[j + 8], sine, cosine);
+    p[j] = m::mad(radius * cosine, deviation, mean);
+    p[j + 8] = m::mad(radius * sine, deviation, mean);
+  }
+}
+
+void sixteen_normals(double* p, double mean, double deviation) {
+  for (int j = 0; j < 8; ++j) {
+    const double radius = std::sqrt(-2.0 * std::log(1.0 - p[j])), theta = 2.0 * 3.14159265358979323846 * p[j + 8];
+    p[j] = std::fma(radius * std::cos(theta), deviation, mean);
+    p[j + 8] = std::fma(radius * std::sin(theta), deviation, mean);
   }
 }
 

@@ -49,6 +49,21 @@ def dtype_code(dtype):
     return TYPES[str(dtype).rpartition(".")[2]]
 
 
+def _python_of(entry):
+    """An entry's forward pass as Python made of other operations, or None: what stands for an operation without a mapping."""
+    if entry.compute is not None or entry.composed is not None:
+        return entry.compute or entry.composed
+    if not entry.is_pointwise:
+        return None
+
+    def formula(*arguments):
+        value = entry.formula(*(arguments[i] for i in entry.operands))
+        how = arguments[entry.reduction] if entry.reduction >= 0 else 0
+        return value.mean() if how == 1 else value.sum() if how == 2 else value
+
+    return formula
+
+
 class Builder:
     """Emits nodes. Emitted values are strings; arguments of operations are `Value`s and plain Python."""
 
@@ -65,6 +80,8 @@ class Builder:
         self.stale: set[int] = set()
         self.constants: dict[tuple, str] = {}
         self.scope, self.count = "", 0
+        self.inlined: list[str] = []  # operations that are being written as others
+        self.kept: list = []
         self.used: set[str] = set()
 
     # ---- emitting
@@ -231,16 +248,19 @@ class Builder:
         emit = mappings.get(op)
         if emit is not None:
             return emit(self, *arguments)
-        if node.entry.compute is not None:
-            return self._inline(node, arguments)
-        raise UnsupportedOperatorError(f"onnx.export: the operation {op!r} has no mapping to ONNX (in module {self.scope or 'the model'!r}); "
-                                       "add one in facula/onnx/ops")
+        python = _python_of(node.entry)
+        if python is None or op in self.inlined:
+            raise UnsupportedOperatorError(f"onnx.export: the operation {op!r} has no mapping to ONNX (in module {self.scope or 'the model'!r}); "
+                                           "add one in facula/onnx/ops")
+        self.inlined.append(op)
+        results = self._inline(python, arguments)
+        self.inlined.pop()
+        return results
 
-    def _inline(self, node, arguments):
-        """An operation that is computed by others: those are emitted."""
+    def _inline(self, python, arguments):
+        """An operation that is made of others: those are emitted."""
         recorder = _capture.Recorder()
-        values = []
-        outer = {}
+        values, outer = [], {}
         for a in arguments:
             if isinstance(a, Value) and a.tensor is not None:
                 inner = recorder.add_input(a.tensor.detach(), a.name)
@@ -249,9 +269,9 @@ class Builder:
             else:
                 values.append(a.integer if isinstance(a, Value) else a)
         with facula.no_grad(), recorder:
-            result = node.entry.compute(*values)
+            result = python(*values)
             outputs = recorder.tree_of(result if isinstance(result, (tuple, list)) else (result,))
-        self._kept = (*getattr(self, "_kept", ()), recorder)  # ids stay unique
+        self.kept.append(recorder)  # ids stay unique
         self.current.update(outer)
         for inner in recorder.graph.nodes:
             self.node(inner)

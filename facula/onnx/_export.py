@@ -316,6 +316,8 @@ def _live(nodes, outputs):
     needed, kept = set(outputs), []
     for node in reversed(nodes):
         if needed.intersection(node.output):
+            if node.op_type == "MaxPool" and node.output[-1] not in needed:
+                del node.output[1:]
             needed.update(node.input)
             kept.append(node)
     return kept[::-1]

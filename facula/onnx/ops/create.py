@@ -86,3 +86,14 @@ def _linspace(b, start, end, steps, dtype=None, device=None):
 def _eye(b, n, m, dtype=None, device=None):
     n, m = b.plain([n, m], "the size of an identity matrix")
     return b.constant(facula.eye(n, m, dtype=dtype))
+
+
+# ---------------------------------------------------------------- random numbers (training mode)
+maps("uniform_")(lambda b, x, low=0, high=1, generator=None: b.emit("RandomUniformLike", x, low=float(low), high=float(high)))
+maps("normal_")(lambda b, x, mean=0, std=1, generator=None: b.emit("RandomNormalLike", x, mean=float(mean), scale=float(std)))
+
+
+@maps("bernoulli_")
+def _bernoulli(b, x, p=0.5, generator=None):
+    p = b.cast(p, facula.float32) if isinstance(p, Value) else b.scalar(p, facula.float32)
+    return b.emit("Bernoulli", b.emit("Expand", p, b.emit("Shape", x)), dtype=dtype_code(b.dtype(x)))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import facula
 
 from ..._capture import Value
-from .._builder import UnsupportedOperatorError, maps
+from .._builder import UnsupportedOperatorError, dtype_code, maps
 
 
 @maps("embedding")
@@ -111,6 +113,97 @@ def _scatter_add(b, x, dim, index, src):
     return b.emit("ScatterElements", x, index, updates, axis=b.axis(x, dim), reduction="add")
 
 
-@maps("_nonzero", "nonzero")
+@maps("_nonzero")
 def _nonzero(b, x):
     return b.emit("Transpose", b.emit("NonZero", x), perm=[1, 0])
+
+
+# ---------------------------------------------------------------- along one dimension
+def _spread(b, x, dim, index, source=None):
+    """The index of a dimension for every element of `source`, or of x with that dimension as long as the index."""
+    dim, shape = b.axis(x, dim), [1] * max(b.rank(x), 1)
+    shape[dim] = -1
+    index = b.emit("Reshape", b.cast(index, facula.int64), shape)
+    if source is not None:
+        return b.emit("Expand", index, b.emit("Shape", source))
+    return b.emit("Expand", index, [1 if d == dim else n for d, n in enumerate(x.shape)] if not b.dynamic else b.emit(
+        "Concat", *(b.constant([1]) if d == dim else b.size(x, d) for d in range(b.rank(x))), axis=0))
+
+
+@maps("index_add")
+def _index_add(b, x, dim, index, source, alpha=1):
+    updates = b.cast(source, b.dtype(x))
+    updates = updates if alpha == 1 else b.emit("Mul", updates, b.scalar(alpha, b.dtype(x)))
+    return b.emit("ScatterElements", x, _spread(b, x, dim, index, source), updates, axis=b.axis(x, dim), reduction="add")
+
+
+@maps("index_copy")
+def _index_copy(b, x, dim, index, source):
+    return b.emit("ScatterElements", x, _spread(b, x, dim, index, source), source, axis=b.axis(x, dim))
+
+
+@maps("index_fill")
+def _index_fill(b, x, dim, index, value):
+    where = _spread(b, x, dim, index)
+    value = b.cast(value, b.dtype(x)) if isinstance(value, Value) else b.scalar(value, b.dtype(x))
+    return b.emit("ScatterElements", x, where, b.emit("Expand", value, b.emit("Shape", where)), axis=b.axis(x, dim))
+
+
+def _reduced_into(b, x, dim, where, updates, reduce, include_self):
+    modes = {"sum": ("add", 0), "prod": ("mul", 1), "amax": ("max", -math.inf), "amin": ("min", math.inf)}
+    if reduce not in modes:
+        raise UnsupportedOperatorError(f"onnx.export: a scatter that reduces by {reduce!r} has no form in ONNX")
+    (mode, neutral), dtype = modes[reduce], b.dtype(x)
+    if math.isinf(neutral) and not dtype.is_floating_point:
+        neutral = facula.iinfo(dtype).min if neutral < 0 else facula.iinfo(dtype).max
+    target, axis = b(x), b.axis(x, dim)
+    if not include_self:
+        target = b.emit("ScatterElements", target, where, b.emit("Expand", b.scalar(neutral, dtype), b.emit("Shape", where)), axis=axis)
+    return b.emit("ScatterElements", target, where, updates, axis=axis, reduction=mode)
+
+
+@maps("scatter_reduce")
+def _scatter_reduce(b, x, dim, index, src, reduce, include_self=True):
+    n = b.rank(index)
+    updates = b(src) if src.shape == index.shape else b.emit("Slice", src, [0] * n, b.emit("Shape", index), list(range(n)))
+    return _reduced_into(b, x, dim, b(index), updates, reduce, include_self)
+
+
+@maps("index_reduce")
+def _index_reduce(b, x, dim, index, source, reduce, include_self=True):
+    return _reduced_into(b, x, dim, _spread(b, x, dim, index, source), b(source), reduce, include_self)
+
+
+# ---------------------------------------------------------------- by flat positions and masks
+@maps("take")
+def _take(b, x, index):
+    return b.emit("Gather", b.emit("Reshape", x, [-1]), index, axis=0)
+
+
+@maps("put")
+def _put(b, x, index, source, accumulate=False):
+    flat, places, values = (b.emit("Reshape", v, [-1]) for v in (x, index, source))
+    out = b.emit("ScatterElements", flat, places, values, axis=0, reduction="add" if accumulate else None)
+    return b.emit("Reshape", out, b.emit("Shape", x))
+
+
+@maps("masked_select")
+def _masked_select(b, x, mask):
+    shape = b.emit("Shape", b.emit("Expand", x, b.emit("Shape", mask)))
+    x, mask = (b.emit("Reshape", b.emit("Expand", v, shape), [-1]) for v in (x, mask))
+    return b.emit("Compress", x, mask, axis=0)
+
+
+@maps("masked_scatter")
+def _masked_scatter(b, x, mask, source):
+    shape = b.emit("Shape", b.emit("Expand", x, b.emit("Shape", mask)))
+    places = b.emit("Transpose", b.emit("NonZero", b.emit("Expand", mask, shape)), perm=[1, 0])
+    values = b.emit("Slice", b.emit("Reshape", source, [-1]), [0], b.emit("Shape", places, start=0, end=1), [0])
+    return b.emit("ScatterND", b.emit("Expand", x, shape), places, values)
+
+
+@maps("_searchsorted")
+def _searchsorted(b, ordered, values, right, out_int32):
+    ordered = b.emit("Unsqueeze", ordered, [b.rank(ordered) - 1]) if b.rank(ordered) > 1 else b(ordered)
+    below = b.emit("LessOrEqual" if right else "Less", ordered, b.emit("Unsqueeze", values, [b.rank(values)]))
+    return b.emit("ReduceSum", b.emit("Cast", below, to=dtype_code(facula.int32 if out_int32 else facula.int64)), [-1], keepdims=0)

@@ -7,7 +7,7 @@ import math
 
 import facula
 
-from .._builder import UnsupportedOperatorError, dtype_code, mappings, maps
+from .._builder import UnsupportedOperatorError, dtype_code, maps
 from .pointwise import floating
 
 
@@ -17,7 +17,7 @@ def _matmul(b, x, y):
     return b.emit("MatMul", x, y)
 
 
-@maps("nn.functional.linear")
+@maps("nn.functional.linear", "_linear", "_linear_rows")
 def _linear(b, x, weight, bias=None):
     if b.rank(x) == 2:
         return b.emit("Gemm", x, weight, bias, transB=1)
@@ -36,6 +36,11 @@ def _scaled_sum(b, x, product, beta, alpha):
 @maps("addmm", "addmv", "baddbmm")
 def _addmm(b, x, m1, m2, beta=1, alpha=1):
     return _scaled_sum(b, x, b.emit("MatMul", m1, m2), beta, alpha)
+
+
+@maps("addbmm")
+def _addbmm(b, x, m1, m2, beta=1, alpha=1):
+    return _scaled_sum(b, x, b.emit("ReduceSum", b.emit("MatMul", m1, m2), [0], keepdims=0), beta, alpha)
 
 
 @maps("addr")
@@ -96,18 +101,29 @@ def _pooled(b, x, n, emit):
     return b.emit("Squeeze", out, [0]) if single else out
 
 
+def _windows(b, x, n, **settings):
+    """The largest elements of windows, and their places: ONNX counts these over all samples and channels, PyTorch inside a channel."""
+    single = b.rank(x) == n + 1
+    out, places = b.emit("MaxPool", b.emit("Unsqueeze", x, [0]) if single else x, outputs=2, **settings)
+    sizes = [b.size(x, d - n) for d in range(n)]
+    area = sizes[0]
+    for size in sizes[1:]:
+        area = b.emit("Mul", area, size)
+    places = b.emit("Mod", places, area)
+    return (b.emit("Squeeze", out, [0]), b.emit("Squeeze", places, [0])) if single else (out, places)
+
+
 @maps("_max_pool1d", "_max_pool2d", "_max_pool3d")
 def _max_pool(b, x, n, kernel, stride=None, padding=0, dilation=1, ceil_mode=False):
-    settings = {"kernel_shape": _full(b, kernel, n), "strides": _full(b, stride or kernel, n), "pads": _full(b, padding, n) * 2,
-                "dilations": _full(b, dilation, n), "ceil_mode": int(ceil_mode)}
-    return _pooled(b, x, n, lambda name: b.emit("MaxPool", name, **settings)), None
+    return _windows(b, x, n, kernel_shape=_full(b, kernel, n), strides=_full(b, stride or kernel, n), pads=_full(b, padding, n) * 2,
+                    dilations=_full(b, dilation, n), ceil_mode=int(ceil_mode))
 
 
 @maps("_avg_pool1d", "_avg_pool2d", "_avg_pool3d")
 def _avg_pool(b, x, n, kernel, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor=None):
     kernel = _full(b, kernel, n)
     settings = {"kernel_shape": kernel, "strides": _full(b, stride or kernel, n), "pads": _full(b, padding, n) * 2,
-                "ceil_mode": int(ceil_mode), "count_include_pad": int(count_include_pad)}
+                "ceil_mode": int(ceil_mode), "count_include_pad": int(count_include_pad or divisor is not None)}
     out = _pooled(b, x, n, lambda name: b.emit("AveragePool", name, **settings))
     return out if divisor is None else b.emit("Mul", out, b.scalar(math.prod(kernel) / divisor, b.dtype(x)))
 
@@ -117,19 +133,21 @@ def _adaptive(op, n, b, x, sizes):
     have, sizes = x.tensor.shape[-n:], b.plain(sizes, "an adaptive pooling's output size")
     if all(h % s == 0 for h, s in zip(have, sizes)):
         kernel = [h // s for h, s in zip(have, sizes)]
-        return _pooled(b, x, n, lambda name: b.emit(op, name, kernel_shape=kernel, strides=kernel))
+        if op == "MaxPool":
+            return _windows(b, x, n, kernel_shape=kernel, strides=kernel)
+        return _pooled(b, x, n, lambda name: b.emit(op, name, kernel_shape=kernel, strides=kernel)), None
     reduce = "ReduceMean" if op == "AveragePool" else "ReduceMax"
     out = b(x)
     for k, (h, s) in enumerate(zip(have, sizes)):
         axis = [k - n]
         windows = [b.emit("Slice", out, [i * h // s], [-(-(i + 1) * h // s)], axis) for i in range(s)]
         out = b.emit("Concat", *(b.emit(reduce, w, b.constant(axis), keepdims=1) for w in windows), axis=axis[0])
-    return out
+    return out, None
 
 
-for _n in (2, 3):
+for _n in (1, 2, 3):
     maps(f"_adaptive_avg_pool{_n}d")(functools.partial(_adaptive, "AveragePool", _n))
-    maps(f"_adaptive_max_pool{_n}d")(lambda b, x, sizes, n=_n: (_adaptive("MaxPool", n, b, x, sizes), None))
+    maps(f"_adaptive_max_pool{_n}d")(functools.partial(_adaptive, "MaxPool", _n))
 
 
 # ---------------------------------------------------------------- normalisation
@@ -180,8 +198,19 @@ def _softmax(op):
     return emit
 
 
-maps("softmax", "nn.functional.softmax")(_softmax("Softmax"))
-maps("log_softmax", "nn.functional.log_softmax")(_softmax("LogSoftmax"))
+maps("softmax")(_softmax("Softmax"))
+maps("log_softmax")(_softmax("LogSoftmax"))
+
+
+_REDUCTIONS = ("none", "mean", "sum")
+
+
+@maps("_nll", "_nll2d")
+def _nll(b, x, target, weight, reduction, ignore_index):
+    single = b.rank(x) == 1
+    x, target = (b.emit("Unsqueeze", v, [0]) if single else b(v) for v in (x, target))
+    out = b.emit("NegativeLogLikelihoodLoss", x, target, weight, reduction=_REDUCTIONS[reduction], ignore_index=int(ignore_index))
+    return (b.emit("Squeeze", out, [0]) if single and reduction == 0 else out), None
 
 
 # ---------------------------------------------------------------- attention
@@ -240,8 +269,3 @@ def _rnn(b, projected, h0, c0, w_hh, b_hh, sizes, mode, reverse):
         out, h = b.emit("RNN", *inputs, activations=["Relu" if mode == "RNN_RELU" else "Tanh"], outputs=2, **options)
         c = None
     return b.emit("Squeeze", out, [1]), b.emit("Squeeze", h, [0]), c and b.emit("Squeeze", c, [0]), None, None
-
-
-def supported():
-    """Names of the operations that have a mapping."""
-    return sorted(mappings)

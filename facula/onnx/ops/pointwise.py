@@ -13,9 +13,8 @@ from .._builder import mappings, maps
 _SAME = {"abs": "Abs", "acos": "Acos", "acosh": "Acosh", "asin": "Asin", "asinh": "Asinh", "atan": "Atan", "atanh": "Atanh", "ceil": "Ceil",
          "cos": "Cos", "cosh": "Cosh", "erf": "Erf", "exp": "Exp", "floor": "Floor", "log": "Log", "neg": "Neg", "reciprocal": "Reciprocal",
          "round": "Round", "sigmoid": "Sigmoid", "sign": "Sign", "sin": "Sin", "sinh": "Sinh", "sqrt": "Sqrt", "tan": "Tan", "tanh": "Tanh",
-         "relu": "Relu", "nn.functional.relu": "Relu", "nn.functional.sigmoid": "Sigmoid", "nn.functional.tanh": "Tanh",
-         "nn.functional.hardswish": "HardSwish", "nn.functional.mish": "Mish", "positive": "Identity", "alias": "Identity",
-         "contiguous": "Identity", "clone": "Identity", "isnan": "IsNaN", "logical_not": "Not", "nn.functional.softsign": "Softsign"}
+         "relu": "Relu", "nn.functional.relu": "Relu", "nn.functional.hardswish": "HardSwish", "nn.functional.mish": "Mish", "positive": "Identity", "alias": "Identity",
+         "contiguous": "Identity", "clone": "Identity", "isnan": "IsNaN", "logical_not": "Not", "_conj_physical": "Identity"}
 _FLOATING = {"acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "erf", "exp", "log", "reciprocal", "sigmoid", "sin", "sinh", "sqrt",
              "tan", "tanh"}
 
@@ -68,11 +67,11 @@ _formula("nn.functional.silu")(lambda b, x, c: b.emit("Mul", x, b.emit("Sigmoid"
 _formula("nn.functional.relu6")(lambda b, x, c: b.emit("Clip", x, c(0.0), c(6.0)))
 _formula("nn.functional.hardsigmoid")(lambda b, x, c: b.emit("HardSigmoid", x, alpha=1 / 6, beta=0.5))
 _formula("nn.functional.logsigmoid")(lambda b, x, c: b.emit("Neg", b.emit("Softplus", b.emit("Neg", x))))
-_formula("nn.functional._hardtanh", "nn.functional.hardtanh")(lambda b, x, c, low=-1.0, high=1.0: b.emit("Clip", x, c(low), c(high)))
+_formula("nn.functional._hardtanh")(lambda b, x, c, low=-1.0, high=1.0: b.emit("Clip", x, c(low), c(high)))
 _formula("nn.functional.leaky_relu")(lambda b, x, c, slope=0.01: b.emit("LeakyRelu", x, alpha=float(slope)))
 _formula("nn.functional.celu")(lambda b, x, c, alpha=1.0: b.emit("Celu", x, alpha=float(alpha)))
 _formula("nn.functional.hardshrink")(lambda b, x, c, lambd=0.5: b.emit("Shrink", x, lambd=float(lambd), bias=0.0))
-_formula("nn.functional._softshrink", "nn.functional.softshrink")(lambda b, x, c, lambd: b.emit("Shrink", x, lambd=float(lambd), bias=float(lambd)))
+_formula("nn.functional._softshrink")(lambda b, x, c, lambd: b.emit("Shrink", x, lambd=float(lambd), bias=float(lambd)))
 _formula("nn.functional._gelu_erf")(lambda b, x, c: b.emit(
     "Mul", b.emit("Mul", x, c(0.5)), b.emit("Add", b.emit("Erf", b.emit("Mul", x, c(1 / math.sqrt(2)))), c(1.0))))
 
@@ -116,9 +115,21 @@ def _prelu(b, x, weight):
     return b.emit("PRelu", x, b.cast(weight, b.dtype(x)))
 
 
-@maps("isinf")
-def _isinf(b, x):
-    return b.emit("IsInf", x)
+@maps("sgn")
+def _sgn(b, x):
+    return b.emit("Sign", x)
+
+
+@maps("signbit")
+def _signbit(b, x):
+    return b.emit("Less", x if not b.dtype(x).is_floating_point else b.emit("Where", b.emit("Equal", x, b.scalar(0, b.dtype(x))), b.emit(
+        "Reciprocal", x), x), b.scalar(0, b.dtype(x)))  # 1 / -0 is negative
+
+
+@maps("angle")
+def _angle(b, x):
+    name, dtype = floating(b, x)
+    return b.emit("Where", b.emit("Less", name, b.scalar(0, dtype)), b.scalar(math.pi, dtype), b.emit("Mul", name, b.scalar(0, dtype)))
 
 
 # ---------------------------------------------------------------- two operands
@@ -322,3 +333,64 @@ def _nan_to_num(b, x, nan, posinf, neginf):
     out = b.emit("Where", b.emit("IsNaN", x), b.scalar(nan, dtype), x)
     out = b.emit("Where", b.emit("IsInf", x, detect_negative=0), b.scalar(posinf, dtype), out)
     return b.emit("Where", b.emit("IsInf", x, detect_positive=0), b.scalar(neginf, dtype), out)
+
+
+# ---------------------------------------------------------------- functions of two operands that ONNX writes by others
+def _floats(function):
+    """Operands as one floating dtype; the function gets (builder, x, y, a maker of constants)."""
+    def emit(b, x, y):
+        (x, y), dtype = operands(b, x, y)
+        if not dtype.is_floating_point:
+            dtype, (x, y) = facula.float32, (b.emit("Cast", v, to=_code(facula.float32)) for v in (x, y))
+        return function(b, x, y, lambda c: b.scalar(c, dtype))
+
+    return emit
+
+
+@maps("hypot")
+@_floats
+def _hypot(b, x, y, c):
+    big = b.emit("Max", b.emit("Abs", x), b.emit("Abs", y))
+    safe = b.emit("Where", b.emit("Equal", big, c(0.0)), c(1.0), big)
+    x, y = b.emit("Div", x, safe), b.emit("Div", y, safe)
+    return b.emit("Mul", big, b.emit("Sqrt", b.emit("Add", b.emit("Mul", x, x), b.emit("Mul", y, y))))
+
+
+def _logaddexp(base):
+    def emit(b, x, y, c):
+        big, gap = b.emit("Max", x, y), b.emit("Neg", b.emit("Abs", b.emit("Sub", x, y)))
+        scaled = gap if base == math.e else b.emit("Mul", gap, c(math.log(base)))
+        rest = b.emit("Log", b.emit("Add", b.emit("Exp", scaled), c(1.0)))
+        out = b.emit("Add", big, rest if base == math.e else b.emit("Mul", rest, c(1 / math.log(base))))
+        return b.emit("Where", b.emit("Equal", x, y), b.emit("Add", big, c(math.log(2) / math.log(base))), out)  # also of two infinities
+
+    return emit
+
+
+maps("logaddexp")(_floats(_logaddexp(math.e)))
+maps("logaddexp2")(_floats(_logaddexp(2)))
+
+
+@maps("copysign")
+@_floats
+def _copysign(b, x, y, c):
+    size = b.emit("Abs", x)
+    sign = b.emit("Where", b.emit("Equal", y, c(0.0)), b.emit("Reciprocal", y), y)
+    return b.emit("Where", b.emit("Less", sign, c(0.0)), b.emit("Neg", size), size)
+
+
+@maps("atan2")
+@_floats
+def _atan2(b, y, x, c):
+    """By the half-plane of x; 0 / 0 counts as 0."""
+    zero, left = b.emit("Equal", x, c(0.0)), b.emit("Less", x, c(0.0))
+    angle = b.emit("Atan", b.emit("Div", y, b.emit("Where", zero, c(1.0), x)))
+    turn = b.emit("Where", b.emit("Less", y, c(0.0)), c(-math.pi), c(math.pi))
+    angle = b.emit("Where", left, b.emit("Add", angle, turn), angle)
+    return b.emit("Where", zero, b.emit("Mul", b.emit("Sign", y), c(math.pi / 2)), angle)
+
+
+@maps("bitwise_left_shift")
+def _shift_left(b, x, y):
+    (x, y), dtype = operands(b, x, y)
+    return b.emit("Mul", x, b.emit("Pow", b.scalar(2, dtype), y))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import facula
 
 from .._builder import dtype_code, maps
@@ -167,3 +169,45 @@ def _topk(b, x, k, dim=-1, largest=True, sorted=True):
 @maps("_sort")
 def _sort(b, x, dim, descending):
     return b.emit("TopK", x, b.size(x, dim), axis=b.axis(x, dim), largest=int(descending), sorted=1, outputs=2)
+
+
+def _kth(b, x, k, dim, keepdim):
+    if not b.rank(x):
+        return b.emit("Identity", x), b.scalar(0, facula.int64)
+    axis = b.axis(x, dim)
+    both = b.emit("TopK", x, [k], axis=axis, largest=0, sorted=1, outputs=2)
+    last = b.constant([k - 1]) if keepdim else b.scalar(k - 1, facula.int64)
+    return tuple(b.emit("Gather", v, last, axis=axis) for v in both)
+
+
+maps("kthvalue")(lambda b, x, k, dim=-1, keepdim=False: _kth(b, x, k, dim, keepdim))
+maps("_median")(lambda b, x, dim, keepdim=False: _kth(b, x, (x.shape[dim] + 1) // 2 if b.rank(x) else 1, dim, keepdim))
+
+
+@maps("logcumsumexp")
+def _logcumsumexp(b, x, dim):
+    top = b.emit("ReduceMax", x, [b.axis(x, dim)], keepdims=1)
+    total = b.emit("CumSum", b.emit("Exp", b.emit("Sub", x, top)), b.scalar(b.axis(x, dim), facula.int64))
+    return b.emit("Add", b.emit("Log", total), top)
+
+
+@maps("_cdist")
+def _cdist(b, x, y, p):
+    gap = b.emit("Sub", b.emit("Unsqueeze", x, [b.rank(x) - 1]), b.emit("Unsqueeze", y, [b.rank(y) - 2]))
+    if p in (1, 2):
+        return b.emit(f"ReduceL{int(p)}", gap, [-1], keepdims=0)
+    gap = b.emit("Abs", gap)
+    if p == math.inf:
+        return b.emit("ReduceMax", gap, [-1], keepdims=0)
+    if p == 0:
+        return b.emit("ReduceSum", b.emit("Sign", gap), [-1], keepdims=0)
+    total = b.emit("ReduceSum", b.emit("Pow", gap, b.scalar(p, b.dtype(x))), [-1], keepdims=0)
+    return b.emit("Pow", total, b.scalar(1 / p, b.dtype(x)))
+
+
+@maps("linalg.cross")
+def _cross(b, x, y, dim=-1):
+    axis = max(b.rank(x), b.rank(y)) + dim if dim < 0 else dim
+    first, second = b.constant([1, 2, 0]), b.constant([2, 0, 1])
+    parts = [b.emit("Mul", b.emit("Gather", x, i, axis=axis), b.emit("Gather", y, k, axis=axis)) for i, k in ((first, second), (second, first))]
+    return b.emit("Sub", *parts)

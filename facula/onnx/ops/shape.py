@@ -5,7 +5,7 @@ from __future__ import annotations
 import facula
 
 from ..._capture import Value
-from .._builder import END, inverts, maps
+from .._builder import END, UnsupportedOperatorError, inverts, maps
 
 
 @maps("view", "reshape")
@@ -16,8 +16,6 @@ def _reshape(b, x, shape):
 
 
 def _no_bits(shape):
-    from .._builder import UnsupportedOperatorError
-
     raise UnsupportedOperatorError(f"onnx.export: view({shape}) reads bits as another dtype, which ONNX cannot")
 
 
@@ -324,3 +322,33 @@ def _split_back(b, base, new, place, view, how, dim=0):
         sizes = _split_sizes(base, dim, max(-(-base.shape[dim] // how), 1))
     start = sum(sizes[:place])
     return _replaced(b, base, new, dim, start, start + sizes[place])
+
+
+@inverts("diagonal")
+def _diagonal_back(b, base, new, place, view, offset=0, dim1=0, dim2=1):
+    d1, d2 = b.axis(base, dim1), b.axis(base, dim2)
+    n1, n2 = base.shape[d1], base.shape[d2]
+    order = [*(d for d in range(b.rank(base)) if d not in (d1, d2)), d1, d2]
+    lead = [base.shape[d] for d in order[:-2]]
+    flat = b.emit("Reshape", b.emit("Transpose", base, perm=order), [*lead, n1 * n2])
+    length = view.tensor.shape[-1]
+    places = facula.arange(length) * (n2 + 1) + (offset if offset >= 0 else -offset * n2)
+    out = b.emit("ScatterElements", flat, b.constant(places.expand(*lead, length).contiguous()), new, axis=len(lead))
+    return b.emit("Transpose", b.emit("Reshape", out, [*lead, n1, n2]), perm=[order.index(d) for d in range(len(order))])
+
+
+# A write into a view, as an operation of its own: (base, new view, *arguments of the view).
+maps("select_scatter")(lambda b, x, src, dim, index: _selected(b, x, b(src), 0, None, dim, index))
+maps("slice_scatter")(lambda b, x, src, dim=0, start=None, end=None, step=1: _sliced(b, x, b(src), 0, None, dim, start, end, step))
+maps("diagonal_scatter")(lambda b, x, src, offset=0, dim1=0, dim2=1: _diagonal_back(b, x, b(src), 0, src, offset, dim1, dim2))
+
+
+@maps("as_strided")
+def _as_strided(b, x, size, stride, storage_offset=None):
+    if not x.tensor.is_contiguous():
+        raise UnsupportedOperatorError("onnx.export: as_strided of a tensor that is not contiguous has no form in ONNX")
+    size, stride = b.plain(size, "a size of as_strided"), b.plain(stride, "a stride")
+    places = facula.zeros((), dtype=facula.int64) + (0 if storage_offset is None else storage_offset - x.tensor.storage_offset())
+    for d, (n, step) in enumerate(zip(size, stride)):
+        places = places + (facula.arange(n) * step).reshape(-1, *[1] * (len(size) - d - 1))
+    return b.emit("Gather", b.emit("Reshape", x, [-1]), b.constant(places), axis=0)

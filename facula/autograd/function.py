@@ -138,9 +138,7 @@ class BackwardCFunction(FunctionCtx, core.Node):
         import facula
 
         meta = self._slot_meta(i)
-        return None if meta is None or i in self._no_zeros else facula.zeros(meta[0], dtype=meta[1], device=meta[2])
-
-    _no_zeros = ()
+        return None if meta is None else facula.zeros(meta[0], dtype=meta[1], device=meta[2])
 
 
 class FunctionMeta(type):
@@ -221,6 +219,7 @@ def _record(node, args, output, tracked):
     node._edge_inputs = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
     node._input_meta = {i: (args[i].shape, args[i].dtype) for i in node._edge_inputs}
     node._set_next([args[i] for i in node._edge_inputs])
+    node._set_slots(outputs)
     made = []
     for i, o in enumerate(outputs):
         if not isinstance(o, Tensor):
@@ -233,7 +232,6 @@ def _record(node, args, output, tracked):
             o._set_history(node, i, True)
         elif id(o) in fixed or not (o.dtype.is_floating_point or o.dtype.is_complex):
             o = o.detach() if id(o) in inputs else o
-            node._no_zeros = (*node._no_zeros, i)
         else:
             is_view = id(o) in inputs or o._base is not None
             o = core.alias(o) if id(o) in inputs or o.requires_grad else o

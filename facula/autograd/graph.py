@@ -2,42 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
-import weakref
 from collections import namedtuple
 
+from .._hooks import RemovableHandle  # noqa: F401
 from .._native import core
 
 Node = core.Node
 GradientEdge = namedtuple("GradientEdge", ["node", "output_nr", "ownership_token"], defaults=[None])
-_ids = itertools.count()
-
-
-class RemovableHandle:
-    """Removes a hook again: `handle.remove()`, or at the end of `with handle:`."""
-
-    def __init__(self, hooks_dict, *, extra_dict=None):
-        self.id = next(_ids)
-        self.hooks = hooks_dict if isinstance(hooks_dict, dict) and type(hooks_dict) is dict else None
-        self.reference = None if self.hooks is not None else weakref.ref(hooks_dict)
-
-    @classmethod
-    def add(cls, hooks, hook):
-        handle = cls(hooks)
-        hooks[handle.id] = hook
-        return handle
-
-    def remove(self):
-        hooks = self.hooks if self.hooks is not None else self.reference()
-        if hooks is not None:
-            hooks.pop(self.id, None)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.remove()
 
 
 def get_gradient_edge(tensor):

@@ -80,7 +80,7 @@ class _Saver:
                                f"'{next(iter(program.ignored))}'. Remove calls to Python functions before export. Did you forget to add @script or "
                                "@script_method annotation? If this is a nn.ModuleList, add it to __constants__")
         kind = next((k for k in type(m).__mro__ if k.__module__ not in ("torch.jit._script", "torch.jit._trace")
-                     and _names.to_facula(k.__module__).startswith(_LIBRARY) and k is not Module), None)
+                     and _names.to_facula(k.__module__).startswith(_LIBRARY) and issubclass(k, Module) and k is not Module), None)
         attributes = {k: self.value(v, f"{path}.{k}") for k, v in m.__dict__.items() if k not in BASE_STATE and k != "_hooked"}
         node = {"name": program.name, "kind": program.kind, "training": m.training, "attributes": attributes,
                 "parameters": {k: p if p is None else self.tensor(p) for k, p in m._parameters.items()},

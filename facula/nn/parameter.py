@@ -57,23 +57,29 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
     __torch_function__ = _disabled_torch_function_impl
 
 
+class _BufferMeta(type(Tensor)):
+    # Buffers are tensors that say so.
+    def __instancecheck__(cls, instance):
+        return super().__instancecheck__(instance) or (
+            cls is Buffer and isinstance(instance, Tensor) and getattr(instance, "_is_buffer", False))
 
-class Buffer(Tensor):
+
+class Buffer(Tensor, metaclass=_BufferMeta):
     """A tensor that becomes a module's buffer when it is assigned as an attribute."""
 
     def __new__(cls, data=None, *, persistent=True):
-        if data is None:
-            data = facula.empty(0)
-        made = Tensor._make_subclass(cls, data, data.requires_grad)
+        data = facula.empty(0) if data is None else data
+        made = data.detach().requires_grad_(data.requires_grad)
         made.persistent = persistent
         made._is_buffer = True
         return made
 
-    def __init__(self, data=None, *, persistent=True):
-        pass
-
     __torch_function__ = _disabled_torch_function_impl
 
+
+# What an uninitialised tensor can do: be moved, cast, filled, and asked for what it knows of itself.
+_ALLOWED = frozenset("__hash__ size copy_ is_complex is_floating_point half float double char short int long cuda cpu to get_device type __get__ __set__ "
+                     "__delete__ _has_compatible_shallow_copy_type".split())
 
 
 class UninitializedTensorMixin:
@@ -84,7 +90,16 @@ class UninitializedTensorMixin:
         device = self.data.device if device is None else device
         dtype = self.data.dtype if dtype is None else dtype
         self.data = facula.empty(shape, device=device, dtype=dtype)
-        self.__class__ = self.cls_to_become
+        core.become(self, self.cls_to_become, False)
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        name = getattr(func, "__name__", None)
+        if name not in _ALLOWED:
+            raise ValueError(f"Attempted to use an uninitialized parameter in <method '{name}' of 'torch._C.TensorBase' objects>. This error happens when you are using a `LazyModule` or explicitly "
+                             f"manipulating `torch.nn.parameter.{cls.__name__}` objects. When using LazyModules Call `forward` with a dummy batch to "
+                             "initialize the parameters before calling torch functions")
+        return _disabled_torch_function_impl(func, types, args, kwargs)
 
     @property
     def shape(self):

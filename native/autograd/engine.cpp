@@ -34,12 +34,16 @@ void from_tuple(PyObject* result, std::vector<Tensor>& v) {
   }
 }
 
+std::string hook_text(PyObject* hook, const char* what) {
+  Py name(PyObject_GetAttrString(hook, "__name__"));
+  if (!name) { PyErr_Clear(); name = checked(PyObject_Repr(hook)); }
+  return cat("hook '", PyUnicode_AsUTF8(name.get()), "' has ", what, " ");
+}
+
 void check_replacement(PyObject* hook, const Tensor& before, const Tensor& after) {
   const bool sizes = before.sizes() == after.sizes();
   if (sizes && before.dtype() == after.dtype()) return;
-  Py name(PyObject_GetAttrString(hook, "__name__"));
-  if (!name) { PyErr_Clear(); name = checked(PyObject_Repr(hook)); }
-  const std::string text = cat("hook '", PyUnicode_AsUTF8(name.get()), "' has changed the ");
+  const std::string text = hook_text(hook, "changed the");
   if (!sizes) throw RuntimeError(text, "size of value");
   throw RuntimeError(text, "type of value (was torch.", scalar_type_name(before.dtype()), "Tensor got torch.", scalar_type_name(after.dtype()), "Tensor)");
 }
@@ -65,12 +69,24 @@ void run_slot_hooks(Node& node, std::vector<Tensor>& grads) {
     if (PyObject* hooks = PyList_GET_ITEM(slots, s); hooks != Py_None) run_tensor_hooks(hooks, grads[size_t(s)]);
 }
 
+void replace_all(PyObject* hook, PyObject* result, std::vector<Tensor>& grads) {
+  std::vector<Tensor> changed;
+  from_tuple(result, changed);
+  if (changed.size() != grads.size())
+    throw RuntimeError(hook_text(hook, "returned an incorrect number of values"), "(got ", changed.size(), ", but expected ", grads.size(), ")");
+  for (size_t i = 0; i < grads.size(); ++i) {
+    if (grads[i] && changed[i]) check_replacement(hook, grads[i], changed[i]);
+    else if (changed[i]) throw RuntimeError("can't replace a None gradient with a non-None value");
+  }
+  grads = std::move(changed);
+}
+
 void run_node_hooks(PyObject* hooks, std::vector<Tensor>& first, const std::vector<Tensor>* second) {
   Py list = checked(PyDict_Values(hooks));
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list.get()); ++i) {
     Py a = tuple_of(first), b = second ? tuple_of(*second) : Py();
     Py result = checked(PyObject_CallFunctionObjArgs(PyList_GET_ITEM(list.get(), i), a.get(), b.get(), nullptr));
-    if (result.get() != Py_None) from_tuple(result.get(), first);
+    if (result.get() != Py_None) replace_all(PyList_GET_ITEM(list.get(), i), result.get(), first);
   }
 }
 

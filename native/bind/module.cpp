@@ -60,6 +60,23 @@ PyObject* subclass(PyObject*, PyObject* args) {
     return make_subclass(reinterpret_cast<PyTypeObject*>(type), Tensor(tensor_of(from)), requires_grad, overrides);
   });
 }
+// become(tensor, type, overrides): makes a tensor an instance of another class, which may be Tensor itself.
+PyObject* become(PyObject*, PyObject* args) {
+  PyObject *o, *type;
+  int overrides;
+  if (!PyArg_ParseTuple(args, "O!O!p", &TensorType, &o, &PyType_Type, &type, &overrides)) return nullptr;
+  PyTypeObject *from = Py_TYPE(o), *to = reinterpret_cast<PyTypeObject*>(type);
+  if (!PyType_IsSubtype(to, &TensorType) || to->tp_basicsize != from->tp_basicsize) {
+    PyErr_SetString(PyExc_TypeError, "become: the classes' objects differ in layout");
+    return nullptr;
+  }
+  if (PyType_HasFeature(to, Py_TPFLAGS_HEAPTYPE)) Py_INCREF(to);
+  Py_SET_TYPE(o, to);
+  if (PyType_HasFeature(from, Py_TPFLAGS_HEAPTYPE)) Py_DECREF(from);
+  auto& flags = tensor_of(o)->flags;
+  flags = overrides ? flags | uint32_t(kSubclass) : flags & ~uint32_t(kSubclass);
+  Py_RETURN_NONE;
+}
 PyObject* alias_tensor(PyObject*, PyObject* o) { return guarded([&]() -> PyObject* { return give(shallow_copy(Tensor(tensor_of(o)))); }); }
 
 // wrap(tensor, payload, flags): an object for `tensor` that the slow path takes apart (vmap, forward mode).
@@ -279,6 +296,7 @@ PyMethodDef functions[] = {
     {"set_operators", set_operators, METH_O, nullptr},
     {"attach", attach, METH_VARARGS, nullptr},
     {"make_subclass", subclass, METH_VARARGS, nullptr},
+    {"become", become, METH_VARARGS, nullptr},
     {"alias", alias_tensor, METH_O, nullptr},
     {"wrap", wrap_tensor, METH_VARARGS, nullptr},
     {"wrap_batched", wrap_batched, METH_VARARGS, nullptr},

@@ -40,3 +40,33 @@ def test_hooks_see_and_change_the_call():
 def test_pickling_keeps_the_weights():
     m = model()
     assert all(facula.equal(a, b) for a, b in zip(m.parameters(), pickle.loads(pickle.dumps(m)).parameters()))
+
+
+def test_backward_hooks_change_and_check_gradients():
+    layer = nn.Linear(2, 2)
+    x = facula.ones(1, 2, requires_grad=True)
+    with layer.register_full_backward_hook(lambda m, grad_input, grad_output: (grad_input[0] * 0,)):
+        layer(x).sum().backward()
+    assert x.grad.tolist() == [[0.0, 0.0]]
+    with layer.register_full_backward_pre_hook(lambda m, grad_output: (*grad_output, None)), pytest.raises(RuntimeError, match="got 2, but expected 1"):
+        layer(x).sum().backward()
+
+
+def test_always_called_hooks_run_after_failures():
+    seen = []
+    layer = nn.Linear(2, 2)
+    layer.register_forward_hook(lambda m, args, out: seen.append(out), always_call=True)
+    with pytest.raises(RuntimeError):
+        layer(facula.ones(1, 3))
+    assert seen == [None]
+
+
+def test_lazy_buffers_become_tensors():
+    norm = nn.LazyBatchNorm1d()
+    norm(facula.ones(2, 3))
+    assert type(norm) is nn.BatchNorm1d and type(norm.running_mean) is facula.Tensor and norm.running_mean.shape == (3,)
+
+
+def test_uninitialised_parameters_refuse_to_compute():
+    with pytest.raises(ValueError, match="uninitialized parameter"):
+        nn.LazyLinear(2).weight + 1

@@ -105,12 +105,11 @@ class Sequential(_Indexed):
 
     __rmul__ = __mul__
 
-    @staticmethod
-    def _check_factor(other):
+    def _check_factor(self, other):
         if not isinstance(other, int):
-            raise TypeError(f"unsupported operand type(s) for *: {type(other)} and {type(Sequential)}")
+            raise TypeError(f"unsupported operand type(s) for *: {type(self)} and {type(other)}")
         if other <= 0:
-            raise ValueError("Non-positive multiplication factor {other} for {type(self)}")
+            raise ValueError(f"Non-positive multiplication factor {other} for {type(self)}")
 
     def __imul__(self, other):
         self._check_factor(other)

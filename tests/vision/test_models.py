@@ -1,4 +1,7 @@
-"""Models against what torchvision 0.28 builds: models.json has parameters, entries, and digests of names and of the printed text."""
+"""Models against what torchvision 0.28 builds (scripts/record_models.py).
+
+models.json has parameters, entries, and digests of names and of the printed text; model_values.json digests of first weights, and outputs.
+"""
 
 import hashlib
 import json
@@ -10,7 +13,7 @@ import pytest
 import facula
 from facula.vision import models
 
-RECORDED = json.loads((pathlib.Path(__file__).parent / "models.json").read_text())
+RECORDED, VALUES = (json.loads((pathlib.Path(__file__).parent / f"{name}.json").read_text()) for name in ("models", "model_values"))
 
 
 def digest(text):
@@ -50,6 +53,24 @@ def test_output_shape(name):
         assert model.eval()(facula.empty(2, 3, size, size)).shape == (2, 7)
 
 
+@pytest.mark.parametrize("name", VALUES)
+def test_first_weights_and_outputs(name):
+    bits, outputs = VALUES[name]
+    facula.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        model = models.get_model(name)
+    if facula._native.level in ("v3", "v4"):  # what is fused there is rounded twice elsewhere
+        digest = hashlib.sha256()
+        for value in model.state_dict().values():
+            digest.update(value.numpy().tobytes())
+        assert digest.hexdigest()[:16] == bits
+    facula.manual_seed(1)
+    with facula.no_grad():
+        out = model.eval()(facula.randn(1, 3, *[SIZES.get(name, 64)] * 2))
+    facula.testing.assert_close(out[0, :4], facula.tensor(outputs), rtol=0, atol=1e-4 * max(map(abs, outputs)))
+
+
 def test_weights_are_found_by_name():
     assert models.ResNet50_Weights.DEFAULT is models.ResNet50_Weights.IMAGENET1K_V2
     assert repr(models.ResNet18_Weights.IMAGENET1K_V1) == "ResNet18_Weights.IMAGENET1K_V1"
@@ -82,6 +103,17 @@ def test_weights_come_from_the_hub_cache(tmp_path, monkeypatch):
         models.squeezenet1_1(pretrained=True)
     with pytest.raises(ValueError, match="'num_classes' expected value 1000 but got 5"):
         models.squeezenet1_1(weights=weights, num_classes=5)
+
+
+def test_old_parameters_warn_as_torchvision():
+    with pytest.warns(UserWarning, match="Using 'weights' and 'progress' as positional parameter"):
+        models.squeezenet1_1(None, True)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'pretrained'"):
+        models.squeezenet1_1(weights=None, pretrained=False)
+    with pytest.raises(TypeError, match="expected SqueezeNet1_1_Weights but received ResNet18_Weights"):
+        models.squeezenet1_1(weights=models.ResNet18_Weights.DEFAULT)
+    with pytest.raises(ValueError, match="already registered under the name 'resnet18'"):
+        models._api.register_model("resnet18")(print)
 
 
 def test_pretrained_false_builds_an_untrained_model():

@@ -1,7 +1,8 @@
 """Models of images."""
 
+from . import mobilenet
 from ._api import *  # noqa: F403
-from ._api import weights_attribute
+from ._api import weights_attribute, weights_names
 from .alexnet import *  # noqa: F403
 from .convnext import *  # noqa: F403
 from .densenet import *  # noqa: F403
@@ -21,3 +22,7 @@ from .vgg import *  # noqa: F403
 from .vision_transformer import *  # noqa: F403
 
 __getattr__ = weights_attribute(__name__)
+
+
+def __dir__():
+    return sorted({*globals(), *weights_names(__name__)})

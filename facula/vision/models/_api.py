@@ -106,6 +106,11 @@ def weights_attribute(module):
     return attribute
 
 
+def weights_names(package):
+    """Names of the enums of a package's models."""
+    return [enum for enum, model in _enum_names().items() if model in BUILDERS and BUILDERS[model].__module__.rpartition(".")[0] == package]
+
+
 def get_model_weights(name):
     """The enum of a model's trained weights."""
     name = name if isinstance(name, str) else name.__name__
@@ -127,25 +132,39 @@ def get_weight(name):
 
 # ---------------------------------------------------------------- models
 
-def _legacy(name, weights):
+def _legacy(name, weights, parameter):
     """True and False, what `pretrained` was, as weights of today."""
-    equal = None if not weights else _enum(name)["IMAGENET1K_V1" if "IMAGENET1K_V1" in _enum(name).__members__ else "DEFAULT"]
-    text = f"weights={equal}" if equal is None else f"weights={equal}`. You can also use `weights={type(equal).__name__}.DEFAULT"
-    tail = f"` to get the most up-to-date weights." if equal is not None else "`."
-    warnings.warn(f"Arguments other than a weight enum or `None` for 'weights' are deprecated since 0.13 and may be removed in the future. "
-                  f"The current behavior is equivalent to passing `{text}{tail}", stacklevel=3)
+    enum = _enum(name)
+    voc = "COCO_WITH_VOC_LABELS_V1"
+    old = next((m for m in ("IMAGENET1K_V1", voc, "COCO_LEGACY", "COCO_V1", "KINETICS400_V1") if m in enum.__members__), "DEFAULT")
+    equal = enum[old] if weights else None
+    tail = "." if equal is None else f" You can also use `{parameter}={enum.__name__}.DEFAULT` to get the most up-to-date weights."
+    warnings.warn(f"Arguments other than a weight enum or `None` for '{parameter}' are deprecated since 0.13 and may be removed in the future. "
+                  f"The current behavior is equivalent to passing `{parameter}={equal}`{'.' if equal is not None else ''}{tail}", stacklevel=4)
     return equal
 
 
-def _resolved(name, weights, kwargs):
-    """The member of the model's enum that the arguments ask for."""
-    if "pretrained" in kwargs:
-        warnings.warn("The parameter 'pretrained' is deprecated since 0.13 and may be removed in the future, please use 'weights' instead.",
+def _resolved(name, kwargs, parameter="weights", old="pretrained"):
+    """Takes a parameter out of the arguments: a member of the model's enum, or None."""
+    if old in kwargs and parameter not in kwargs:
+        warnings.warn(f"The parameter '{old}' is deprecated since 0.13 and may be removed in the future, please use '{parameter}' instead.",
                       stacklevel=3)
-        weights = bool(kwargs.pop("pretrained"))
-    if isinstance(weights, bool):
-        return _legacy(name, weights)
-    return weights if weights is None else _enum(name).verify(weights)
+        kwargs[parameter] = bool(kwargs.pop(old))
+    weights = kwargs.pop(parameter, None)
+    if weights is None or isinstance(weights, (str, WeightsEnum)):
+        return weights if weights is None else _enum(name).verify(weights)
+    return _legacy(name, weights, parameter)
+
+
+def _positional(args, names):
+    """What was given by position, as keywords: every parameter of a model was positional once."""
+    given = names[:len(args)]
+    if given:
+        listed = " and ".join(f"'{n}'" for n in given) if len(given) < 3 else \
+            ", ".join(f"'{n}'" for n in given[:-1]) + f", and '{given[-1]}'"
+        warnings.warn(f"Using {listed} as positional parameter(s) is deprecated since 0.13 and may be removed in the future. Please use "
+                      f"keyword parameter(s) instead.", stacklevel=3)
+    return dict(zip(given, args))
 
 
 def fix(kwargs, name, value):
@@ -172,10 +191,10 @@ def register(function=None, *, loads=False):
     name = function.__name__
 
     @functools.wraps(function)
-    def build(*args, weights=None, progress=True, **kwargs):
-        if args:  # weights and progress were positional once
-            weights, progress = args[0], args[1] if len(args) > 1 else progress
-        weights = _resolved(name, weights, kwargs)
+    def build(*args, **kwargs):
+        kwargs = {**_positional(args, ("weights", "progress")), **kwargs}
+        progress = kwargs.pop("progress", True)
+        weights = _resolved(name, kwargs)
         if loads:
             return function(weights=weights, progress=progress, **kwargs)
         if weights is not None and weights.meta["categories"] is not None:
@@ -189,6 +208,13 @@ def register(function=None, *, loads=False):
     return build
 
 
+def _bound(builder, values):
+    def function(*, weights=None, progress=True, **kwargs):
+        return builder(*values, weights=weights, **kwargs)
+
+    return function
+
+
 def register_all(module, builder, settings):
     """Registers `builder(name, *settings)` for every name, in the module's namespace.
 
@@ -198,12 +224,22 @@ def register_all(module, builder, settings):
         settings: Dict from name to a tuple.
     """
     for name, values in settings.items():
-        def function(*, weights=None, _values=values, **kwargs):
-            return builder(*_values, weights=weights, **kwargs)
-
+        function = _bound(builder, values)
         function.__name__ = function.__qualname__ = name
         function.__module__, function.__doc__ = module["__name__"], f"The model {name}; see the class for its arguments."
         module[name] = register(function)
+
+
+def register_model(name=None):
+    """A decorator that makes a function known as a model by its own name, or by `name`."""
+    def wrapper(function):
+        key = name or function.__name__
+        if key in BUILDERS:
+            raise ValueError(f"An entry is already registered under the name '{key}'.")
+        BUILDERS[key] = function
+        return function
+
+    return wrapper
 
 
 def list_models(module=None, include=None, exclude=None):

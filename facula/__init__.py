@@ -49,7 +49,7 @@ _LAZY = {"vision", "func", "jit", "onnx", "hub", "masked", "signal", "testing", 
 _AUTOCAST = ("autocast is_autocast_enabled set_autocast_enabled is_autocast_cpu_enabled get_autocast_dtype set_autocast_dtype get_autocast_cpu_dtype "
              "get_autocast_gpu_dtype is_autocast_cache_enabled set_autocast_cache_enabled clear_autocast_cache autocast_increment_nesting "
              "autocast_decrement_nesting").split()
-_FROM = {"vmap": "func", "GradScaler": "amp", **dict.fromkeys(_AUTOCAST, "amp.autocast_mode")}  # names of this module that live in one of those
+_FROM = {**{f"sparse_{k}_tensor": "sparse" for k in ("coo", "csr", "csc", "bsr", "bsc", "compressed")}, "vmap": "func", "GradScaler": "amp", **dict.fromkeys(_AUTOCAST, "amp.autocast_mode")}  # names of this module that live in one of those
 
 
 def __getattr__(name):

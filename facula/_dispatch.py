@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import _capture
+from . import _capture, _layouts
 from ._forward import dual_call, map_tensors, tensors_of
 from ._levels import BATCHED, DUAL, SUBCLASS, WRAPPED, batched, current_vmap, depth_of, lift
 from ._native import core
@@ -38,6 +38,8 @@ def _seen_call(op, entry, values, out):
         from .amp import autocast_mode
 
         values = autocast_mode.cast(entry, values)
+    if flags & _layouts.OTHER:
+        return _layouts.call(op, entry, values, out)
     return call(op, entry, values, out)
 
 
@@ -151,6 +153,8 @@ def slow_detach(x):
         return batched(level, value.detach(), dim)
     if x._flags & DUAL:
         return x._wrapped[1].detach()
+    if x._flags & _layouts.OTHER:
+        return _layouts.alias(x)
     return _capture.detach(x) if _capture.active() is not None else core.alias(x)
 
 
@@ -158,6 +162,8 @@ def slow_item(x):
     if x._flags & BATCHED:
         raise RuntimeError("vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a Tensor, please try to "
                            "rewrite what you're doing with other operations. If error is occurring somewhere inside PyTorch internals, please file a bug report.")
+    if x._flags & _layouts.OTHER:
+        return _layouts.one_number(x)
     return _capture.item(x) if _capture.active() is not None else core.alias(x).item()
 
 
@@ -165,6 +171,8 @@ def slow_bool(x):
     if x._flags & BATCHED:
         raise RuntimeError("vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't support that yet, please "
                            "file an issue at https://github.com/pytorch/pytorch/issues .")
+    if x._flags & _layouts.OTHER:
+        return bool(_layouts.one_number(x))
     return _capture.truth(x) if _capture.active() is not None else bool(core.alias(x))
 
 

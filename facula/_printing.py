@@ -8,6 +8,7 @@ import types
 import facula
 
 from . import _names
+from ._layouts import is_other, parts
 from ._levels import DUAL, WRAPPED, stack
 from ._native import core
 
@@ -220,6 +221,36 @@ def _transformed(x):
     return f"{kind}(lvl={stack().index(level) + 1},{at} value=\n{inner}\n)"
 
 
+_PARTS = {"compressed": {True: "crow_indices", False: "ccol_indices"}, "plain": {True: "col_indices", False: "row_indices"}}
+
+
+def _sparse_str(x, prefix, indent):
+    """The text of a sparse tensor: its parts, each with its own size where it is empty, then size, nnz and layout."""
+    own, grad_fn = parts(x), _grad_fn_name(x)
+    suffixes = [f"size={tuple(x.shape)}", f"nnz={x._nnz()}"]
+    if x.device.type != "cpu":
+        suffixes.insert(0, f"device='{x.device}'")
+    if x.dtype not in (facula.get_default_dtype(), facula.get_default_dtype().to_complex(), facula.int64, facula.bool):
+        suffixes.append(f"dtype={x.dtype}")
+    suffixes.append(f"layout={x.layout}")
+    names = [n for n in own.__slots__ if n not in ("coalesced", "layout")]
+    shown = []
+    for n in names:
+        part, label = getattr(own, n), _PARTS[n][own.by_rows] if n in _PARTS else n
+        start = f"{label}=tensor("
+        text = _contents(part.detach(), indent + len(start))
+        more = [f"size={tuple(part.shape)}"] if part.numel() == 0 else []
+        shown.append(_suffixed(start + text, more, indent + len(start)))
+    text = prefix + (",\n" + " " * indent).join(shown)
+    if x.layout == facula.sparse_coo:
+        text += ",\n" + " " * indent + suffixes.pop(0)
+    if grad_fn is not None:
+        suffixes.append(f"grad_fn=<{grad_fn}>")
+    elif x.requires_grad:
+        suffixes.append("requires_grad=True")
+    return _suffixed(text, suffixes, indent)
+
+
 def tensor_str(x, *, contents=None):
     """The text of `repr(x)`.
 
@@ -231,6 +262,9 @@ def tensor_str(x, *, contents=None):
         text = _transformed(x)
         if text is not None:
             return text
+    if is_other(x):
+        prefix = "tensor(" if _plain(x) else f"{type(x).__name__}("
+        return _sparse_str(x, prefix, len(prefix))
     grad_fn = _grad_fn_name(x)
     primal, tangent = _unwrapped(x)
     values = primal.detach()

@@ -153,6 +153,9 @@ def numpy(self, *, force=False):
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
     if self.device.type != "cpu":
         raise TypeError(f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.")
+    if self._flags & 128:
+        raise TypeError(f"can't convert {'Sparse' if self.is_sparse else str(self.layout).rpartition('.')[2]} layout tensor to numpy. "
+                        "Use Tensor.to_dense() first.")
     if self.dtype in (core.bfloat16, core.complex32):
         raise TypeError(f"Got unsupported ScalarType {'BFloat16' if self.dtype == core.bfloat16 else 'ComplexHalf'}")
     import numpy as np

@@ -50,7 +50,7 @@ def _default_globals():
                "torch.storage.UntypedStorage": storage.UntypedStorage, "torch.storage.TypedStorage": storage.TypedStorage,
                "torch.UntypedStorage": storage.UntypedStorage}
     for name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_parameter",
-                 "_rebuild_parameter_with_state", "_rebuild_meta_tensor_no_storage"):
+                 "_rebuild_parameter_with_state", "_rebuild_sparse_tensor", "_rebuild_meta_tensor_no_storage"):
         allowed[f"torch._utils.{name}"] = getattr(_utils, name)
     for name, kind in storage.legacy_types.items():
         allowed[f"torch.{name}"] = kind

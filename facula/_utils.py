@@ -9,6 +9,7 @@ from collections import OrderedDict
 import facula
 
 from . import _tensor
+from ._layouts import is_other, parts
 from ._native import core
 
 _LIMIT = 1 << 62
@@ -59,6 +60,15 @@ def _rebuild_meta_tensor_no_storage(dtype, size, stride, requires_grad):
     return facula.empty_strided(size, stride, dtype=dtype, device="meta").requires_grad_(requires_grad)
 
 
+def _rebuild_sparse_tensor(layout, data):
+    """A sparse tensor of its parts, its size and, for coordinates, whether they are coalesced; the parts are checked."""
+    if layout == core.sparse_coo:
+        indices, values, size, *known = data
+        return facula.sparse_coo_tensor(indices, values, size, is_coalesced=known[0] if known else None)
+    compressed, plain, values, size = data
+    return facula.sparse_compressed_tensor(compressed, plain, values, size, layout=layout)
+
+
 def _rebuild_parameter(data, requires_grad, backward_hooks):
     return _finish(facula.nn.Parameter(data, requires_grad), False, backward_hooks)
 
@@ -101,6 +111,10 @@ def _reduce_tensor(self):
     from .storage import TypedStorage, UntypedStorage
 
     hooks = OrderedDict()
+    if is_other(self):
+        own = parts(self)
+        data = (own.indices, own.values, self.shape, own.coalesced) if self.is_sparse else (own.compressed, own.plain, own.values, self.shape)
+        return _rebuild_sparse_tensor, (self.layout, data)
     if self.device.type == "meta":
         return _rebuild_meta_tensor_no_storage, (self.dtype, tuple(self.size()), self.stride(), self.requires_grad)
     place = (self.storage_offset(), tuple(self.size()), self.stride(), self.requires_grad, hooks)

@@ -298,7 +298,9 @@ def _dump(module, obj, protocol, persistent_id):
             if isinstance(obj, (type, types.FunctionType, types.BuiltinFunctionType)):
                 if str(getattr(obj, "__module__", "")).startswith("facula"):
                     seen.add(obj.__qualname__ + obj.__module__)
-            elif isinstance(obj, (core.dtype, core.memory_format, core.layout)):
+            elif isinstance(obj, core.layout):
+                return _get_layout, (f"torch.{str(obj).rpartition('.')[2]}",)
+            elif isinstance(obj, (core.dtype, core.memory_format)):
                 seen.add(str(obj))
             return NotImplemented
 

@@ -96,7 +96,7 @@ def reduce_tensor(tensor):
                            "process boundaries.  If you just want to transfer the data, call detach() on the tensor before serializing "
                            "(e.g., putting it on the queue).")
     kind = "parameter" if isinstance(tensor, facula.nn.Parameter) else "tensor"
-    if tensor.device.type == "meta":
+    if tensor.device.type == "meta" or tensor.layout != facula.strided:
         return tensor.__reduce_ex__(2)
     worker = facula.utils.data.get_worker_info() is not None
     if not tensor._storage_nbytes() or worker and tensor.nbytes <= INLINE and not is_shared(tensor):

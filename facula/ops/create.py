@@ -40,6 +40,8 @@ def _maker(name, fill, doc):
         if kwargs:
             raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(kwargs))}'")
         size = _sizes(size)
+        if layout not in (None, core.strided):
+            return facula.sparse._make.empty(size, dtype, requires_grad, layout)
         if out is not None:
             out.resize_(size)
             return out if fill is None else out.fill_(fill)

@@ -195,8 +195,20 @@ op("_nonzero(Tensor input)", kernel="index.nonzero", differentiable=False, metho
 # ---------------------------------------------------------------- embeddings
 op("embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False)",
    kernel="index.embedding", method=False,
-   vjp={"weight": lambda grad, weight_shape, indices, padding_idx, scale_grad_by_freq: facula._embedding_backward(
-       grad, indices, weight_shape[0], padding_idx, scale_grad_by_freq)})
+   vjp={"weight": lambda grad, weight_shape, indices, padding_idx, scale_grad_by_freq, sparse: _embedding_gradient(
+       grad, indices, weight_shape, padding_idx, scale_grad_by_freq, sparse)})
+
+
+def _embedding_gradient(grad, indices, size, padding_idx, scale_grad_by_freq, sparse):
+    if not sparse:
+        return facula._embedding_backward(grad, indices, size[0], padding_idx, scale_grad_by_freq)
+    if scale_grad_by_freq:
+        raise RuntimeError("embedding_backward: scale_grad_by_freq not supported with sparse gradients")
+    rows, values = indices.reshape(-1), grad.reshape(-1, *size[1:])
+    if padding_idx >= 0:
+        kept = facula._nonzero(rows != padding_idx).reshape(-1)
+        rows, values = rows.index_select(0, kept), values.index_select(0, kept)
+    return facula._coo(rows.unsqueeze(0), values, size, False)
 
 
 def _embedding_backward_back(grad, indices, padding_idx, scale_grad_by_freq):

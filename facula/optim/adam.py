@@ -44,8 +44,6 @@ class Adam(UpdateOptimizer):
 class AdamW(Adam):
     """Adam whose weight decay is not scaled; source: Loshchilov and Hutter, arXiv 1711.05101."""
 
-    refuses_sparse = "AdamW does not support sparse gradients"
-
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, amsgrad=False, *, maximize=False, foreach=None, capturable=False,
                  differentiable=False, fused=None):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, foreach=foreach, maximize=maximize, capturable=capturable,

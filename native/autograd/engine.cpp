@@ -174,7 +174,8 @@ class Run {
     if (grads.size() <= e.slot) grads.resize(std::max<size_t>(e.slot + 1, e.node->slots.size()));
     auto& at = grads[e.slot];
     if (!grad) return;
-    at = at ? add_gradients(at, grad) : std::move(grad);
+    const bool dense_last = at && ((at->flags & ~grad->flags) & kOther);
+    at = dense_last ? add_gradients(grad, at) : at ? add_gradients(at, grad) : std::move(grad);
   }
 
   void step(const NodeRef& node) {

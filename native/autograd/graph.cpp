@@ -253,6 +253,7 @@ void apply_accumulate(Node& node, std::vector<Tensor>& grads, bool create_graph)
     const bool mine = grad->head.count == 1 && !grad->autograd && grad->storage.get()->count == 1 &&
                       grad.strides() == leaf.strides() && grad.dtype() == leaf.dtype();
     if (create_graph) meta.grad = grad;
+    else if (grad->flags & kOther) meta.grad = Tensor(tensor_of(checked(PyObject_CallOneArg(callback("own_gradient"), object_of(grad.get()))).get()));
     else if (mine) meta.grad = grad;
     else if (grad->flags & kNeedsSlowPath) meta.grad = grad;
     else {
@@ -260,6 +261,8 @@ void apply_accumulate(Node& node, std::vector<Tensor>& grads, bool create_graph)
       if (!copy.is_meta()) copy_into(copy, grad);
       meta.grad = copy;
     }
+  } else if ((meta.grad->flags & ~grad->flags) & kOther) {  // a sparse one and a dense one give a dense one
+    meta.grad = add_gradients(grad, meta.grad);
   } else if (create_graph) {
     meta.grad = add_gradients(meta.grad, grad);
   } else {
@@ -329,7 +332,7 @@ Autograd& autograd_of(const Tensor& t) {
 Tensor graphless(const Tensor& t) {
   Tensor out = shallow_copy(t);
   if (t->autograd && t->autograd->wrapped) {
-    out->flags |= t->flags & (kBatched | kDual);
+    out->flags |= t->flags & (kBatched | kDual | kOther);
     autograd_of(out).wrapped = t->autograd->wrapped;
   }
   return out;

@@ -37,8 +37,13 @@ PyObject* numel(PyObject* o, PyObject*) {
 }
 PyObject* element_size(PyObject* o, PyObject*) { return PyLong_FromLongLong(item_size(tensor_of(o)->dtype)); }
 PyObject* storage_offset(PyObject* o, PyObject*) { return PyLong_FromLongLong(tensor_of(o)->offset); }
+PyObject* without_memory() {
+  PyErr_SetString(PyExc_RuntimeError, "Cannot access data pointer of Tensor that doesn't have storage");
+  return nullptr;
+}
 PyObject* data_ptr(PyObject* o, PyObject*) {
   Tensor x = self_of(o);
+  if (x->flags & kOther) return without_memory();
   return PyLong_FromVoidPtr(x.numel() ? x.raw() : nullptr);
 }
 PyObject* item(PyObject* o, PyObject*) {
@@ -51,14 +56,12 @@ PyObject* item(PyObject* o, PyObject*) {
   });
 }
 PyObject* tolist(PyObject* o, PyObject*) {
-  if (tensor_of(o)->flags & kBatched) {
-    PyErr_SetString(PyExc_RuntimeError, "Cannot access data pointer of Tensor that doesn't have storage");
-    return nullptr;
-  }
+  if (tensor_of(o)->flags & (kBatched | kOther)) return without_memory();
   return guarded([&]() -> PyObject* { return to_list(self_of(o)); });
 }
 PyObject* is_contiguous(PyObject* o, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   const Py_ssize_t all = n + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
+  if (tensor_of(o)->flags & kOther) Py_RETURN_FALSE;
   MemoryFormat f = all && is_memory_format(args[0]) ? as_memory_format(args[0]) : MemoryFormat::contiguous;
   return PyBool_FromLong(self_of(o).is_contiguous(f));
 }

@@ -108,7 +108,15 @@ PyObject* get_ndim(PyObject* o, void*) {
 }
 PyObject* get_dtype(PyObject* o, void*) { return Py_NewRef(dtype_object(tensor_of(o)->dtype)); }
 PyObject* get_device(PyObject* o, void*) { return device_object(tensor_of(o)->device); }
-PyObject* get_layout(PyObject*, void*) { return Py_NewRef(strided_layout()); }
+// Layouts written in Python keep their parts in `wrapped`, which says what is to be said of them.
+PyObject* get_layout(PyObject* o, void*) {
+  if (tensor_of(o)->flags & kOther) return PyObject_GetAttrString(tensor_of(o)->autograd->wrapped.get(), "layout");
+  return Py_NewRef(strided_layout());
+}
+PyObject* get_of_layout(PyObject* o, void* name) {
+  if (!(tensor_of(o)->flags & kOther)) Py_RETURN_FALSE;
+  return PyObject_GetAttrString(tensor_of(o)->autograd->wrapped.get(), static_cast<const char*>(name));
+}
 PyObject* get_version(PyObject* o, void*) { return PyLong_FromUnsignedLong(tensor_of(o)->storage ? tensor_of(o)->storage->version : 0); }
 PyObject* get_is_leaf(PyObject* o, void*) { return PyBool_FromLong(is_leaf(as_tensor(o))); }
 PyObject* get_output_nr(PyObject* o, void*) {
@@ -177,7 +185,7 @@ PyObject* get_grad_fn(PyObject* o, void*) {
   });
 }
 PyObject* get_data(PyObject* o, void*) {
-  if (modes.capture) return PyObject_CallOneArg(callback("slow_detach"), o);
+  if (modes.capture || (tensor_of(o)->flags & kOther)) return PyObject_CallOneArg(callback("slow_detach"), o);
   return guarded([&]() -> PyObject* {
     Tensor v = shallow_copy(as_tensor(o));
     v->flags |= kUntracked;
@@ -195,6 +203,10 @@ int set_data(PyObject* o, PyObject* value, void*) {
     t->storage = s->storage;
     t->dtype = s->dtype;
     t->device = s->device;
+    if ((t->flags | s->flags) & kOther) {
+      t->flags = (t->flags & ~uint32_t(kOther)) | (s->flags & kOther);
+      autograd_of(as_tensor(o)).wrapped = s->flags & kOther ? s->autograd->wrapped : Py();
+    }
     return 0;
   });
 }
@@ -244,8 +256,8 @@ PyGetSetDef getset[] = {
     {"is_cpu", get_device_is, nullptr, "", (void*)Device::cpu},
     {"is_meta", get_device_is, nullptr, "", (void*)Device::meta},
     {"is_mps", get_device_is, nullptr, "", (void*)Device::mps},
-    {"is_xpu", get_false, nullptr, "", nullptr}, {"is_sparse", get_false, nullptr, "", nullptr},
-    {"is_sparse_csr", get_false, nullptr, "", nullptr}, {"is_quantized", get_false, nullptr, "", nullptr},
+    {"is_xpu", get_false, nullptr, "", nullptr}, {"is_sparse", get_of_layout, nullptr, "", (void*)"is_sparse"},
+    {"is_sparse_csr", get_of_layout, nullptr, "", (void*)"is_sparse_csr"}, {"is_quantized", get_false, nullptr, "", nullptr},
     {"is_mkldnn", get_false, nullptr, "", nullptr}, {"is_nested", get_false, nullptr, "", nullptr},
     {"is_xla", get_false, nullptr, "", nullptr}, {"is_ipu", get_false, nullptr, "", nullptr},
     {"name", get_none, nullptr, "", nullptr},

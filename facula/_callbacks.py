@@ -245,16 +245,8 @@ def as_tensor(data):
 def reduce_op(op):
     from .ops._document import home_of
 
-    return _find_op, home_of(op)
-
-
-def _find_op(namespace, name):
-    import importlib
-
-    if namespace == "Tensor":
-        return getattr(Tensor, name)
-    module = importlib.import_module(f"facula.{namespace}" if namespace else "facula")
-    return getattr(module, name)
+    namespace, name = home_of(op)
+    return f"Tensor.{name}" if namespace == "Tensor" else name  # a global of the operation's __module__
 
 
 def lapack_path():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import struct
 
+from . import _utils
 from .storage import memory_of
 
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -44,19 +45,41 @@ def read(file, unpickler, restore):
         raise RuntimeError(f"Invalid protocol version: {version}")
     plain()
     made, pending = {}, {}
+    at = file.tell()
+    end = file.seek(0, 2)
+    file.seek(at)
 
     def persistent_load(saved):
+        if isinstance(saved, tuple) and len(saved) == 4 and saved[0] in ("module", b"module"):
+            return saved[1]  # a class, with its source as it was
         if not isinstance(saved, tuple) or len(saved) < 5 or saved[0] not in ("storage", b"storage"):
             raise RuntimeError(f"Unknown saved id type: {saved[0] if isinstance(saved, tuple) and saved else saved}")
         _, kind, key, location, numel = saved[:5]
         if key not in made:
+            _check_room(file, end, kind, numel)
             made[key], pending[key] = restore(kind, numel, location, None)
         storage = made[key]
         window = saved[5] if len(saved) > 5 else None
         return storage if window is None else storage[window[1]:window[1] + window[2]]
 
-    result = unpickler(file, persistent_load).load()
-    for key in plain():
+    with _utils.data_comes_later():
+        result = unpickler(file, persistent_load).load()
+        _read_storages(file, plain(), made, pending)
+    return result
+
+
+def _check_room(file, end, kind, numel):
+    """Refuses a storage that is larger than what is left of the file, before memory is taken for it."""
+    size = getattr(getattr(kind, "dtype", None), "itemsize", 1)
+    if not isinstance(numel, int) or not 0 <= numel * size <= end - file.tell():
+        raise RuntimeError(f"corrupt file: a storage of {numel!r:.100} elements in a file of {end} bytes")
+
+
+def _read_storages(file, keys, made, pending):
+    """The bytes of the storages, one after the other in the order of their keys."""
+    if not isinstance(keys, list):
+        raise RuntimeError("corrupt file: no list of storages")
+    for key in keys:
         if key not in made:
             raise RuntimeError(f"corrupt file: storage {key!r} belongs to no tensor")
         header = file.read(8)
@@ -73,4 +96,3 @@ def read(file, unpickler, restore):
             raise EOFError(f"unexpected EOF, expected {expected - len(data)} more bytes. The file might be corrupted.")
         if target is not None:
             memory_of(target)[:] = data
-    return result

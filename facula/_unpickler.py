@@ -46,14 +46,13 @@ def _default_globals():
                "_codecs.encode": _codecs.encode, "torch.Size": facula.Size, "torch.device": facula.device,
                "torch.Tensor": facula.Tensor, "torch._tensor._rebuild_from_type_v2": _utils._rebuild_from_type_v2,
                "torch.nn.parameter.Parameter": facula.nn.Parameter, "torch.nn.Parameter": facula.nn.Parameter,
-               "torch.serialization._get_layout": serialization._get_layout,
                "torch.storage.UntypedStorage": storage.UntypedStorage, "torch.storage.TypedStorage": storage.TypedStorage,
                "torch.UntypedStorage": storage.UntypedStorage}
-    for name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_parameter",
-                 "_rebuild_parameter_with_state", "_rebuild_sparse_tensor", "_rebuild_meta_tensor_no_storage"):
-        allowed[f"torch._utils.{name}"] = getattr(_utils, name)
+    for function in _utils.rebuilders:
+        allowed[f"torch._utils.{function.__name__}"] = function
+    allowed["torch.serialization._get_layout"] = serialization._get_layout
     for name, kind in storage.legacy_types.items():
-        allowed[f"torch.{name}"] = kind
+        allowed[f"torch.{name}"] = allowed[f"torch.cuda.{name}"] = kind
     for name in dir(facula):
         if isinstance(vars(facula).get(name), facula.dtype):
             allowed[f"torch.{name}"] = vars(facula)[name]
@@ -71,7 +70,10 @@ class Unpickler:
 
     def __init__(self, file, *, encoding="bytes"):
         self.read, self.encoding = file.read, encoding
-        self.readline = file.readline
+        self.readline, self.tell = file.readline, file.tell
+        at = file.tell()
+        self.end = file.seek(0, 2)
+        file.seek(at)
 
     def persistent_load(self, pid):
         raise UnpicklingError("unsupported persistent id encountered")
@@ -89,8 +91,10 @@ class Unpickler:
                 if handler is None:
                     raise UnpicklingError(f"Unsupported operand {code[0]}")
                 handler(self)
-        except (IndexError, KeyError, struct.error, UnicodeDecodeError, MemoryError, RecursionError) as error:
-            raise UnpicklingError(f"corrupt pickle data: {type(error).__name__}: {error}") from None
+        except (UnpicklingError, RuntimeError, EOFError):
+            raise
+        except Exception as error:
+            raise UnpicklingError(f"corrupt pickle data: {type(error).__name__}: {error!s:.200}") from None
 
     def pop_mark(self):
         at = len(self.stack) - 1
@@ -107,10 +111,9 @@ class Unpickler:
         return struct.unpack(fmt, self.exactly(size))[0]
 
     def exactly(self, count):
-        data = self.read(count)
-        if len(data) < count:
-            raise EOFError(f"pickle data was truncated: {len(data)} of {count} bytes")
-        return data
+        if count > self.end - self.tell():
+            raise EOFError(f"pickle data was truncated: {self.end - self.tell()} of {count} bytes")
+        return self.read(count)
 
 
 _HANDLERS = {}
@@ -217,7 +220,7 @@ def _target(u, kind):
 @_code(b"s")
 def _setitem(u):
     value, key = u.stack.pop(), u.stack.pop()
-    _target(u, dict)[key] = value
+    _target(u, dict)[_key(key)] = value
 
 
 @_code(b"u")
@@ -225,13 +228,26 @@ def _setitems(u):
     items = u.pop_mark()
     target = _target(u, dict)
     for key, value in zip(items[::2], items[1::2]):
-        target[key] = value
+        target[_key(key)] = value
 
 
 @_code(b"\x90")
 def _additems(u):
     items = u.pop_mark()
-    _target(u, set).update(items)
+    _target(u, set).update(map(_key, items))
+
+
+def _key(key, budget=1000):
+    """A key, if its hash is quickly made: tuples that hold one another many times over would take forever."""
+    waiting = [key]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, tuple):
+            budget -= len(part)
+            if budget < 0:
+                raise UnpicklingError("corrupt pickle data: a key of more than 1000 parts")
+            waiting.extend(part)
+    return key
 
 
 def _find(u, module, name):
@@ -267,9 +283,39 @@ def _allowed(obj):
 def _reduce(u):
     args = u.stack.pop()
     function = u.stack[-1]
-    if isinstance(args, tuple) is False or not callable(function) or not _allowed(function):
-        raise UnpicklingError(f"Trying to call reduce for unrecognized function {function}")
+    if not isinstance(args, tuple) or not callable(function) or not _allowed(function):
+        raise UnpicklingError(f"Trying to call reduce for unrecognized function {function!r:.200}")
+    if not any(function is v for v in _user_safe.values()):
+        _check_call(function, args)
     u.stack[-1] = function(*args)
+
+
+def _check_call(function, args):
+    """Refuses calls that weights never need: they could take memory or time without end."""
+    import _codecs
+
+    from . import _utils, serialization
+
+    first = args[0] if args else None
+    if function in (set, dict, collections.OrderedDict, collections.Counter, collections.defaultdict):
+        source = args[-1] if args else ()
+        pairs = function is not set and not isinstance(source, dict)
+        fine = source is first and callable(first) or isinstance(source, (list, dict, set, tuple, str))
+        if fine and not callable(source):
+            for item in source:
+                _key(item[0] if pairs and function is not collections.Counter else item)
+    elif function is bytearray:
+        fine = isinstance(first, (bytes, str, type(None)))
+    elif function is _codecs.encode:
+        fine = len(args) == 2 and args[1] in ("latin1", "latin-1", "utf-8", "ascii")
+    elif function is _utils._rebuild_from_type_v2:
+        kind = args[1] if len(args) > 1 else None
+        fine = any(first is f for f in _utils.rebuilders) and (kind is facula.Tensor or kind is facula.nn.Parameter
+                                                              or any(kind is v for v in _user_safe.values()))
+    else:
+        fine = function in (complex, int, list, facula.Size, facula.device, serialization._get_layout) or any(function is f for f in _utils.rebuilders)
+    if not fine:
+        raise UnpicklingError(f"Trying to call {getattr(function, '__name__', function)} in a way that weights never do")
 
 
 @_code(b"\x81")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import traceback
 from collections import OrderedDict
+from contextlib import contextmanager
 
 import facula
 
@@ -13,6 +15,7 @@ from ._layouts import is_other, parts
 from ._native import core
 
 _LIMIT = 1 << 62
+deferred = None  # a list while a legacy file is read: (tensor to fill, source, metadata), done once the storages have their data
 
 
 def _extent(sizes, strides, offset):
@@ -21,6 +24,8 @@ def _extent(sizes, strides, offset):
         raise RuntimeError(f"corrupt tensor: size {tuple(sizes)}, stride {tuple(strides)}, storage offset {offset}")
     if 0 in sizes:
         return 0
+    if math.prod(sizes) > _LIMIT:
+        raise RuntimeError(f"corrupt tensor: size {tuple(sizes)}")
     return offset + 1 + sum((n - 1) * s for n, s in zip(sizes, strides))
 
 
@@ -40,7 +45,37 @@ def _rebuild_tensor(storage, storage_offset, size, stride):
     return _view(storage, storage.dtype, storage_offset, size, stride)
 
 
-def _finish(tensor, requires_grad, backward_hooks):
+def _resolved(tensor, metadata):
+    tensor = tensor.conj() if metadata.get("conj") else tensor
+    return -tensor if metadata.get("neg") else tensor
+
+
+def _resolve_later(tensor, metadata):
+    made = facula.empty_like(tensor)
+    deferred.append((made, tensor, metadata))
+    return made
+
+
+@contextmanager
+def data_comes_later():
+    """Inside, tensors are made before their storages have data: conjugating and negating them waits for the end."""
+    global deferred
+    deferred, before = [], deferred
+    try:
+        yield
+        with facula.no_grad():
+            for made, source, metadata in deferred:
+                made.data.copy_(_resolved(source, metadata))
+    finally:
+        deferred = before
+
+
+def _finish(tensor, requires_grad, backward_hooks, metadata=None):
+    """The rest of a tensor's state; `metadata` says whether PyTorch had put off conjugating or negating it, which we do at once."""
+    if metadata:
+        if not isinstance(metadata, dict) or not set(metadata) <= {"conj", "neg"}:
+            raise RuntimeError(f"corrupt tensor: metadata {metadata!r:.100}")
+        tensor = _resolve_later(tensor, metadata) if deferred is not None else _resolved(tensor, metadata)
     if requires_grad:
         tensor.requires_grad_()
     if backward_hooks:
@@ -49,11 +84,11 @@ def _finish(tensor, requires_grad, backward_hooks):
 
 
 def _rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, backward_hooks, metadata=None):
-    return _finish(_rebuild_tensor(storage, storage_offset, size, stride), requires_grad, backward_hooks)
+    return _finish(_rebuild_tensor(storage, storage_offset, size, stride), requires_grad, backward_hooks, metadata)
 
 
 def _rebuild_tensor_v3(storage, storage_offset, size, stride, requires_grad, backward_hooks, dtype, metadata=None):
-    return _finish(_view(storage, dtype, storage_offset, size, stride), requires_grad, backward_hooks)
+    return _finish(_view(storage, dtype, storage_offset, size, stride), requires_grad, backward_hooks, metadata)
 
 
 def _rebuild_meta_tensor_no_storage(dtype, size, stride, requires_grad):
@@ -79,6 +114,10 @@ def _rebuild_parameter_with_state(data, requires_grad, backward_hooks, state):
 
 def _rebuild_device_tensor_from_numpy(data, dtype, device, requires_grad):
     return facula.from_numpy(data).to(dtype=dtype, device=device).requires_grad_(requires_grad)
+
+
+rebuilders = (_rebuild_tensor, _rebuild_tensor_v2, _rebuild_tensor_v3, _rebuild_parameter, _rebuild_parameter_with_state,
+              _rebuild_sparse_tensor, _rebuild_meta_tensor_no_storage)
 
 
 def _set_obj_state(obj, state):

@@ -64,7 +64,7 @@ class Reader:
         self.file = file
         try:
             self.zip = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, struct.error, ValueError, EOFError, UnicodeDecodeError) as error:
+        except Exception as error:  # zipfile lets many kinds through
             raise RuntimeError(f"PytorchStreamReader failed reading zip archive: failed finding central directory ({error}). "
                                + _CORRUPT) from None
         paths = self.zip.namelist()
@@ -73,6 +73,18 @@ class Reader:
             root = paths[0].partition("/")[0] if paths else ""
         self.root = root
         self.infos = {p[len(root) + 1:]: self.zip.getinfo(p) for p in paths if p.startswith(root + "/")}
+        self._check_places(file)
+
+    def _check_places(self, file):
+        """Refuses records that overlap or claim sizes that their bytes in the file cannot have."""
+        end, free = file.seek(0, 2), 0
+        for info in sorted(self.infos.values(), key=lambda i: i.header_offset):
+            stop = info.header_offset + 30 + info.compress_size
+            largest = info.compress_size if info.compress_type == 0 else 1100 * info.compress_size + 1024  # deflate's best
+            if info.header_offset < free or stop > end or info.file_size > largest:
+                raise RuntimeError(f"PytorchStreamReader failed reading zip archive: the record {info.filename!r} overlaps another one or "
+                                   f"does not fit into the file. {_CORRUPT}")
+            free = stop
 
     def __contains__(self, name):
         return name in self.infos
@@ -85,12 +97,10 @@ class Reader:
 
     def read(self, name):
         """A whole record as bytes; its checksum is verified."""
-        import zipfile
-
         info = self._info(name)
         try:
             return self.zip.read(info)
-        except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError) as error:
+        except Exception as error:  # zipfile lets many kinds through
             raise RuntimeError(f"PytorchStreamReader failed reading file {name}: {error}. " + _CORRUPT) from None
 
     def size(self, name):

@@ -13,7 +13,7 @@ from enum import Enum
 
 import facula
 
-from . import _legacy, _names, _unpickler, _utils, _zip
+from . import _homes, _legacy, _names, _safetensors, _unpickler, _utils, _zip
 from ._native import core
 from .storage import TypedStorage, UntypedStorage, by_dtype, memory_of, tensor_on
 
@@ -246,6 +246,8 @@ class _replacing:
         try:
             if kind is None:
                 self.file.flush()
+                if self.temporary:
+                    os.fsync(self.file.fileno())  # the name must not reach the disk before the content
             self.file.close()
             if kind is None and self.temporary:
                 if os.path.exists(self.path):
@@ -254,6 +256,22 @@ class _replacing:
         finally:
             if self.temporary and os.path.exists(self.temporary):
                 os.remove(self.temporary)
+
+
+class _NamingPickler(pickle._Pickler):
+    """Writes PyTorch's names for our modules in the protocols whose bytes cannot be edited afterwards."""
+
+    def save_global(self, obj, name=None):
+        name = name or getattr(obj, "__qualname__", None) or obj.__name__
+        module = pickle.whichmodule(obj, name)
+        if self.proto < 4 or not module.startswith("facula"):
+            return super().save_global(obj, name)
+        self.save(_names.to_torch(module))
+        self.save(name)
+        self.write(pickle.STACK_GLOBAL)
+        self.memoize(obj)
+
+    dispatch = {**pickle._Pickler.dispatch, types.FunctionType: save_global}
 
 
 _OURS = re.compile(rb"c(facula[\w.]*)\n([\w.<>]+)\n")
@@ -283,7 +301,7 @@ def _with_torch_names(data, expected):
 def _dump(module, obj, protocol, persistent_id):
     buffer, seen, kinds = io.BytesIO(), set(), {}
 
-    class Pickler(module.Pickler):
+    class Pickler(_NamingPickler if protocol >= 4 and module is pickle else module.Pickler):
         def persistent_id(self, obj):
             if not isinstance(obj, (TypedStorage, UntypedStorage)):
                 return None
@@ -302,6 +320,8 @@ def _dump(module, obj, protocol, persistent_id):
                 return _get_layout, (f"torch.{str(obj).rpartition('.')[2]}",)
             elif isinstance(obj, (core.dtype, core.memory_format)):
                 seen.add(str(obj))
+            elif type(obj) is type(facula.add) and "." not in obj.__reduce__():
+                seen.add(obj.__reduce__() + obj.__module__)
             return NotImplemented
 
     Pickler(buffer, protocol).dump(obj)
@@ -312,7 +332,8 @@ def save(obj, f, pickle_module=pickle, pickle_protocol=DEFAULT_PROTOCOL, _use_ne
          _disable_byteorder_record=False):
     """Writes an object to a file that PyTorch reads too.
 
-    A path is written beside its place and moved there at the end: a failure leaves an older file intact.
+    A path is written beside its place and moved there at the end: a failure leaves an older file intact. A path that ends in
+    .safetensors gets that format, which holds a dict of tensors.
 
     Args:
         obj: Anything that pickles; tensors that share memory still do after loading.
@@ -329,6 +350,9 @@ def save(obj, f, pickle_module=pickle, pickle_protocol=DEFAULT_PROTOCOL, _use_ne
     dump = lambda obj, protocol, persistent_id: _dump(pickle_module, obj, protocol, persistent_id)  # noqa: E731
     path = os.fspath(f) if isinstance(f, (str, os.PathLike)) else None
     with _replacing(path) if path is not None else _opened(f, "wb") as file:
+        if _safetensors.by_name(path):
+            _safetensors.write(obj, file)
+            return
         if not _use_new_zipfile_serialization:
             _legacy.write(obj, file, dump, pickle_protocol)
             return
@@ -373,6 +397,9 @@ def _unpicklers(module, weights_only, encoding):
     class Unpickler(base):
         def find_class(self, module, name):
             module = _names.to_facula(module)
+            found = _homes.find(module, name)
+            if found is not None:
+                return found
             if module == "facula" and name.endswith("Storage"):
                 from . import storage
 
@@ -395,7 +422,7 @@ def _unpicklers(module, weights_only, encoding):
 
 
 def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=None, **pickle_load_args):
-    """Reads what `save`, here or in PyTorch, has written.
+    """Reads what `save`, here or in PyTorch, has written, and files of the safetensors format.
 
     Args:
         f: Path, or file open for reading bytes.
@@ -421,8 +448,10 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
     with _opened(f, "rb") as file:
         file = _zip.seekable(file)
         try:
+            if _safetensors.is_safetensors(file):
+                return _safetensors.read(file, lambda data: placing(UntypedStorage._over(data), "cpu")._bytes, mmap)
             if _zip.is_zip(file):
-                return _read_zip(file, make, placing, mmap)
+                return _read_zip(file, make, placing, mmap, weights_only)
             if mmap:
                 raise RuntimeError("mmap can only be used with files saved with `torch.save(_use_new_zipfile_serialization=True)`, please "
                                    "torch.save your checkpoint with this option in order to use mmap.")
@@ -450,22 +479,28 @@ def _restored(kind, numel, place, placing, data=None):
     if data is None:
         data = facula.empty(numel * dtype.itemsize, dtype=core.uint8)
     placed = placing(UntypedStorage._over(data), place)
-    placed = TypedStorage._over(placed._bytes, dtype) if kind is not UntypedStorage else placed
+    placed = TypedStorage._over(placed._bytes, dtype)
     return placed, data if placed.device.type == "cpu" else None
 
 
-def _read_zip(file, make, placing, mapped):
+def _program(file, weights_only):
+    if weights_only:
+        raise RuntimeError("Cannot use ``weights_only=True`` with TorchScript archives passed to ``torch.load``: such a "
+                           "file holds a program; give weights_only=False if you trust it, or use torch.jit.load.")
+    file.seek(0)
+    return facula.jit.load(file)
+
+
+def _read_zip(file, make, placing, mapped, weights_only):
     reader = _zip.Reader(file)
     if "program.json" in reader:
-        file.seek(0)
-        return facula.jit.load(file)
+        return _program(file, weights_only)
     if "data.pkl" not in reader:
         raise RuntimeError("PytorchStreamReader failed locating file data.pkl: file not found")
     if "constants.pkl" in reader:
         warnings.warn("'torch.load' received a zip file that looks like a TorchScript archive dispatching to 'torch.jit.load' (call "
                       "'torch.jit.load' directly to silence this warning)", UserWarning, stacklevel=3)
-        file.seek(0)
-        return facula.jit.load(file)
+        return _program(file, weights_only)
     if "byteorder" in reader and reader.read("byteorder") == b"big":
         raise RuntimeError("the file was written on a big-endian machine, which Facula does not read")
     memory = _mapped(file) if mapped else None
@@ -487,7 +522,8 @@ def _read_zip(file, make, placing, mapped):
             offset = reader.offset(name)
             if offset + nbytes > len(memory):
                 raise RuntimeError(f"PytorchStreamReader failed reading file {name}: the file ends too early")
-            return _restored(kind, numel, place, placing, tensor_on(memory, offset, nbytes))[0]
+            if offset % _kind_dtype(kind).itemsize == 0:  # not so in archives that were packed again
+                return _restored(kind, numel, place, placing, tensor_on(memory, offset, nbytes))[0]
         made = facula.empty(nbytes, dtype=core.uint8)
         reader.read_into(name, memory_of(made))
         return _restored(kind, numel, place, placing, made)[0]

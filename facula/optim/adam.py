@@ -53,3 +53,6 @@ class AdamW(Adam):
         super().__setstate__(state)
         for group in self.param_groups:
             group["decoupled_weight_decay"] = True
+
+
+AdamW.__module__ = f"{__package__}.adamw"  # where PyTorch's files name it

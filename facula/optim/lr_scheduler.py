@@ -15,6 +15,7 @@ __all__ = ["LambdaLR", "MultiplicativeLR", "StepLR", "MultiStepLR", "ConstantLR"
 
 
 _LRScheduler = LRScheduler
+LRScheduler.__module__ = __name__  # where PyTorch's files name it
 
 
 class LambdaLR(LRScheduler):

@@ -33,9 +33,7 @@ class Optimizer:
 
     def __init__(self, params, defaults):
         self.defaults = defaults
-        self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks = OrderedDict(), OrderedDict()
-        self._optimizer_state_dict_pre_hooks, self._optimizer_state_dict_post_hooks = OrderedDict(), OrderedDict()
-        self._optimizer_load_state_dict_pre_hooks, self._optimizer_load_state_dict_post_hooks = OrderedDict(), OrderedDict()
+        self._clear_hooks()
         if isinstance(params, facula.Tensor):
             raise TypeError(f"params argument given to the optimizer should be an iterable of Tensors or dicts, but got {facula.typename(params)}")
         self.state, self.param_groups = defaultdict(dict), []
@@ -50,7 +48,14 @@ class Optimizer:
         if "step" in cls.__dict__:
             cls.step = _with_hooks(cls.step)
 
+    def _clear_hooks(self):
+        for moment in ("step", "state_dict", "load_state_dict"):
+            for place in ("pre", "post"):
+                setattr(self, f"_optimizer_{moment}_{place}_hooks", OrderedDict())
+
     def __setstate__(self, state):
+        if "_optimizer_step_pre_hooks" not in self.__dict__:  # from a file: hooks are not saved
+            self._clear_hooks()
         self.__dict__.update(state)
         self.defaults.setdefault("differentiable", False)
 

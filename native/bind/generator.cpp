@@ -80,13 +80,14 @@ PyObject* clone_state(PyObject* o, PyObject*) {
   return made;
 }
 PyObject* repr(PyObject* o) { return PyUnicode_FromFormat("<torch._C.Generator object at %p>", o); }
-PyObject* rebuild(PyObject* type, PyObject* state) {
-  Py made(PyObject_CallNoArgs(type));
-  return made ? set_state(made.get(), state) : nullptr;
+// Pickles as PyTorch's do: Generator(device), then (seed, offset of a GPU's stream, state).
+PyObject* pickled_set_state(PyObject* o, PyObject* saved) {
+  PyObject *seed, *offset, *state;
+  if (!PyArg_ParseTuple(saved, "OOO", &seed, &offset, &state)) return nullptr;
+  return set_state(o, state);
 }
 PyObject* reduce(PyObject* o, PyObject*) {
-  Py f(PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(o)), "_rebuild"));
-  return Py_BuildValue("(O(N))", f.get(), get_state(o, nullptr));
+  return Py_BuildValue("(O(N)(NON))", Py_TYPE(o), device_object({}), initial_seed(o, nullptr), Py_None, get_state(o, nullptr));
 }
 
 PyMethodDef methods[] = {{"manual_seed", manual_seed, METH_O, "Starts the stream of a seed."},
@@ -96,7 +97,7 @@ PyMethodDef methods[] = {{"manual_seed", manual_seed, METH_O, "Starts the stream
                          {"set_state", set_state, METH_O, "Continues from a saved state."},
                          {"graphsafe_get_state", clone_state, METH_NOARGS, ""},
                          {"clone_state", clone_state, METH_NOARGS, "A generator that continues the same stream."},
-                         {"_rebuild", rebuild, METH_O | METH_CLASS, nullptr},
+                         {"__setstate__", pickled_set_state, METH_O, nullptr},
                          {"__reduce__", reduce, METH_NOARGS, nullptr}, {}};
 PyGetSetDef getset[] = {{"device", device, nullptr, "", nullptr}, {}};
 PyTypeObject GeneratorType = [] {

@@ -50,7 +50,7 @@ def _simple(name, function, settings="", doc="", base=_Loss):
             if n != "weight":
                 setattr(self, n, values[n])
 
-    return type(name, (base,), {"__init__": __init__, "function": function, "settings": tuple(names), "__doc__": doc, "__module__": "torch.nn.modules.loss"})
+    return type(name, (base,), {"__init__": __init__, "function": function, "settings": tuple(names), "__doc__": doc, "__module__": __name__})
 
 
 MSELoss = _simple("MSELoss", "mse_loss", doc="Squared differences.")

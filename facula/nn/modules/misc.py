@@ -185,3 +185,10 @@ class CosineSimilarity(Module):
         return F.cosine_similarity(x1, x2, self.dim, self.eps)
 
 
+
+
+for _home, _classes in {"flatten": (Flatten, Unflatten), "fold": (Fold, Unfold), "pixelshuffle": (PixelShuffle, PixelUnshuffle),
+                        "channelshuffle": (ChannelShuffle,), "upsampling": (Upsample, UpsamplingNearest2d, UpsamplingBilinear2d),
+                        "distance": (PairwiseDistance, CosineSimilarity)}.items():
+    for _class in _classes:
+        _class.__module__ = f"{__package__}.{_home}"  # where files of PyTorch and other programs expect it

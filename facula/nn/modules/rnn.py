@@ -94,7 +94,7 @@ class RNNBase(Module):
     def __getstate__(self):
         state = super().__getstate__()
         state.pop("_flat_weight_refs", None)
-        return state
+        return {**state, "_flat_weights": self._flat_weights}  # PyTorch's modules keep them
 
     def __setstate__(self, state):
         state = dict(state)

@@ -140,6 +140,7 @@ class _Layer(Module):
 
     def _set_activation(self, activation):
         self.activation = _get_activation_fn(activation) if isinstance(activation, str) else activation
+        self.activation_relu_or_gelu = {F.relu: 1, F.gelu: 2}.get(self.activation, 0)  # PyTorch reads it in our files
 
     def __setstate__(self, state):
         super().__setstate__(state)

@@ -58,6 +58,8 @@ class SpectralNorm:
         module.register_buffer(name + "_u", u)
         module.register_buffer(name + "_v", v)
         module.register_forward_pre_hook(hook)
+        module.register_state_dict_post_hook(SpectralNormStateDictHook(hook))
+        module.register_load_state_dict_pre_hook(SpectralNormLoadStateDictPreHook(hook))
         return hook
 
     def remove(self, module):
@@ -69,6 +71,30 @@ class SpectralNorm:
 
     def __call__(self, module, inputs):
         setattr(module, self.name, self.compute_weight(module, do_power_iteration=module.training))
+
+
+class SpectralNormStateDictHook:
+    """Notes in a state dict's metadata how the weight is kept."""
+
+    def __init__(self, fn):
+        self.fn = fn
+
+    def __call__(self, module, state_dict, prefix, local_metadata):
+        notes = local_metadata.setdefault("spectral_norm", {})
+        key = self.fn.name + ".version"
+        if key in notes:
+            raise RuntimeError(f"Unexpected key in metadata['spectral_norm']: {key}")
+        notes[key] = self.fn._version
+
+
+class SpectralNormLoadStateDictPreHook:
+    """Stands beside the other hook in PyTorch's files; states of the present form need nothing."""
+
+    def __init__(self, fn):
+        self.fn = fn
+
+    def __call__(self, *args):
+        pass
 
 
 def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=None):

@@ -25,7 +25,7 @@ def load_table():
 
 HEADER = """// Printed by codegen/formulas.py from facula/ops; not to be edited.
 #include "cpu/pointwise.h"
-#include "cpu/math.h"
+#include "cpu/gamma.h"
 
 namespace facula {
 namespace {

@@ -166,7 +166,7 @@ class PointwiseEntry(Entry):
 
     def __init__(self, signature, formula, *, dtype="promote", promote=None, types="fdicz", vjp_types=None, refuses=(), reduction=None, **options):
         # types: compute types with a loop (float, double, int64, complex64, complex128: f d i c z).
-        # refuses: pairs of a case ("bool", "any bool", "two bools", "integral", "float number", "negative number": of the
+        # refuses: pairs of a case ("bool", "any bool", "two bools", "integral", "half", "float number", "negative number": of the
         # operands' common dtype or of a plain number) and PyTorch's text, or the kernel it names as not implemented.
         self.limits = tuple(refuses)
         self.formula, self.types, self.vjp_types = formula, types, vjp_types or types

@@ -69,49 +69,6 @@ composite("isneginf")(lambda input: input == -math.inf if input.dtype.is_floatin
 composite("isreal")(lambda input: facula.imag(input) == 0 if input.dtype.is_complex else facula.ones_like(input, dtype=facula.bool))
 
 
-@composite("sinc", inplace=True)
-def sinc(input):
-    """sin(pi x) / (pi x), 1 at 0."""
-    x = _floating(input) * math.pi
-    zero = x == 0
-    safe = facula.where(zero, facula.ones_like(x), x)
-    return facula.where(zero, facula.ones_like(x), facula.sin(safe) / safe)
-
-
-composite("special.sinc")(sinc)
-
-
-@composite("logit", inplace=True)
-def logit(input, eps=None):
-    """log(p / (1 - p)), with p first limited to [eps, 1 - eps]."""
-    x = _floating(input)
-    if eps is not None:
-        x = facula.clamp(x, eps, 1 - eps)
-    return facula.log(x / (1 - x))
-
-
-composite("special.logit")(logit)
-
-
-@composite("xlogy", inplace=True)
-def xlogy(input, other):
-    """input log(other), 0 where input is 0."""
-    x, y = _both(input, other)
-    zero = (x == 0) & ~facula.isnan(y)
-    return facula.where(zero, facula.zeros_like(x * y), x * facula.log(facula.where(zero, facula.ones_like(y), y)))
-
-
-composite("special.xlogy")(xlogy)
-
-
-@composite("special.xlog1py")
-def xlog1py(input, other):
-    """input log(1 + other), 0 where input is 0."""
-    x, y = _both(input, other)
-    zero = (x == 0) & ~facula.isnan(y)
-    return facula.where(zero, facula.zeros_like(x * y), x * facula.log1p(facula.where(zero, facula.zeros_like(y), y)))
-
-
 @composite("float_power")
 def float_power(input, exponent):
     """input ** exponent in double precision."""
@@ -223,40 +180,6 @@ def round_(input, *, decimals=0):
 
 
 composite("special.round")(round_)
-
-
-@composite("special.entr")
-def entr(input):
-    """-x log(x), 0 at 0, minus infinity below."""
-    x = _floating(input)
-    return facula.where(x > 0, -x * facula.log(facula.where(x > 0, x, facula.ones_like(x))), facula.where(x == 0, x * 0, facula.where(facula.isnan(x), x, x * 0 - math.inf)))
-
-
-@composite("special.ndtr")
-def ndtr(input):
-    """The normal distribution function."""
-    return 0.5 * facula.erfc(_floating(input) * -math.sqrt(0.5))
-
-
-@composite("special.ndtri")
-def ndtri(input):
-    """The inverse of the normal distribution function."""
-    return math.sqrt(2) * facula.erfinv(2 * _floating(input) - 1)
-
-
-@composite("mvlgamma", inplace=True, aliases=("multigammaln",))
-def mvlgamma(input, p):
-    """The logarithm of the multivariate gamma function of dimension p."""
-    x = _floating(input)
-    steps = facula.arange(p, dtype=x.dtype) * -0.5
-    return facula.lgamma(x.unsqueeze(-1) + steps).sum(-1) + p * (p - 1) / 4 * math.log(math.pi)
-
-
-composite("special.multigammaln")(mvlgamma)
-for _special, _plain in (("expit", "sigmoid"), ("erf", "erf"), ("erfc", "erfc"), ("erfinv", "erfinv"), ("exp2", "exp2"), ("expm1", "expm1"),
-                         ("log1p", "log1p"), ("gammaln", "lgamma"), ("digamma", "digamma"), ("psi", "digamma"), ("logsumexp", "logsumexp"),
-                         ("softmax", "softmax"), ("log_softmax", "log_softmax")):
-    composite(f"special.{_special}")((lambda n: lambda *args, **kwargs: getattr(facula, n)(*args, **kwargs))(_plain))
 
 
 @composite("fill", method=False)

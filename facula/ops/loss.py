@@ -245,7 +245,7 @@ def binary_cross_entropy_with_logits(input, target, weight=None, size_average=No
 @composite("nn.functional.kl_div")
 def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
     """Kullback and Leibler's divergence of log-probabilities from targets."""
-    loss = target.exp() * (target - input) if log_target else facula._xlogy(target, target) - target * input
+    loss = target.exp() * (target - input) if log_target else facula.xlogy(target, target) - target * input
     if reduction == "batchmean":
         return loss.sum() / input.shape[0] if input.dim() else loss.sum()
     return _reduce(loss, _reduction(reduction, size_average, reduce))

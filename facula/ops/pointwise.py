@@ -198,8 +198,6 @@ _elementary("sigmoid", lambda grad, result: grad * f.conj((1 - result) * result)
 _elementary("erf", lambda grad, input: grad * f.exp(-(input * input)) * 1.1283791670955126, types=REAL)
 _elementary("erfc", lambda grad, input: grad * f.exp(-(input * input)) * -1.1283791670955126, types=REAL)
 _elementary("erfinv", lambda grad, result: grad * f.exp(result * result) * 0.886226925452758, types=REAL)
-_elementary("lgamma", lambda grad, input: grad * f.digamma(input), types=REAL)
-pointwise("digamma(Tensor input)", lambda input: f.digamma(input), dtype="floating", types=REAL, inplace=True)
 pointwise("atan2(Tensor input, Tensor other)", lambda input, other: f.atan2(input, other), dtype="floating", types=REAL, inplace=True,
           aliases=("arctan2",),
           vjp={"input": lambda grad, input, other: grad * other / (input * input + other * other),

@@ -9,8 +9,3 @@ for _name, _formula, _gradient, _dtype in (
         ("div", lambda input, other: input / other, lambda grad, other: grad / f.conj(other), "floating")):
     pointwise(f"_{_name}_number(Tensor input, Tensor|Scalar other)", _formula, node=f"{_name.capitalize()}Backward1", dtype=_dtype,
               types="fdcz" if _dtype == "floating" else "fdicz", method=False, vjp={"input": _gradient})
-
-pointwise("_xlogy(Tensor input, Tensor other)", lambda input, other: f.where((input == 0) & (other == other), 0, input * f.log(other)), node="XlogyBackward0",
-          dtype="floating", types="fd", method=False,
-          vjp={"input": lambda grad, input, other: f.where((input == 0) & (other <= 0), 0, grad * f.log(other)),
-               "other": lambda grad, input, other: grad * input / other})

@@ -93,6 +93,7 @@ bool reached(Limit::Kind kind, const Overload& op, PyObject* const* slots, std::
     case Limit::any_bool: return bools > 0;
     case Limit::two_bools: return bools > 1;
     case Limit::integral: return integers;
+    case Limit::half: return common == DType::float16 || common == DType::bfloat16;
     case Limit::float_number: return integers && number([](const Scalar& s) { return s.kind != Scalar::integer && s.kind != Scalar::boolean; });
     case Limit::negative_number: return integers && number([](const Scalar& s) { return s.kind == Scalar::integer && s.i < 0; });
   }

@@ -33,7 +33,7 @@ struct Rule {
 
 // What an elementwise operation refuses, as its entry in the table says.
 struct Limit {
-  enum Kind : uint8_t { bool_result, any_bool, two_bools, integral, float_number, negative_number } kind;
+  enum Kind : uint8_t { bool_result, any_bool, two_bools, integral, half, float_number, negative_number } kind;
   std::string text;            // one word: the kernel that "is not implemented"; else a RuntimeError's text
 };
 

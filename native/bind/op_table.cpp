@@ -33,7 +33,7 @@ PointwiseKind kind_of(const std::string& s) {
 
 Limit::Kind limit_kind(const std::string& s) {
   static constexpr std::pair<const char*, Limit::Kind> table[] = {
-      {"bool", Limit::bool_result}, {"any bool", Limit::any_bool}, {"two bools", Limit::two_bools}, {"integral", Limit::integral},
+      {"bool", Limit::bool_result}, {"any bool", Limit::any_bool}, {"two bools", Limit::two_bools}, {"integral", Limit::integral}, {"half", Limit::half},
       {"float number", Limit::float_number}, {"negative number", Limit::negative_number}};
   for (auto& [n, k] : table) if (s == n) return k;
   throw ValueError("unknown limit '", s, "' in the table of operations");

@@ -33,6 +33,13 @@ inline float mad(float a, float b, float c) {
   return a * b + c;
 #endif
 }
+inline double mad(double a, double b, double c) {
+#ifdef __FMA__
+  return __builtin_fma(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
 // Horner's scheme, highest coefficient first.
 inline float horner(float, float c) { return c; }
 template <class... Rest>
@@ -268,20 +275,6 @@ inline int64_t rshift(int64_t a, int64_t b) { return b < 0 || b > 63 ? (a < 0 ? 
 inline int64_t gcd(int64_t a, int64_t b) { a = abs(a); b = abs(b); while (b) { const int64_t r = a % b; a = b; b = r; } return a; }
 inline int64_t lcm(int64_t a, int64_t b) { const int64_t g = gcd(a, b); return g ? abs(a / g * b) : 0; }
 template <class T> inline bool truth(T x) { return x != T(0); }
-template <class T> inline T digamma(T x) {
-  if (x == 0) return std::copysign(inf<T>, -x);
-  T result = 0;
-  if (x < 0) {
-    if (x == std::floor(x)) return nan<T>;
-    result = -T(3.14159265358979323846) / std::tan(T(3.14159265358979323846) * x);
-    x = 1 - x;
-  }
-  double y = double(x), sum = 0;
-  while (y < 10) { sum -= 1 / y; y += 1; }
-  const double z = 1 / (y * y);
-  const double series = z * (1.0 / 12 - z * (1.0 / 120 - z * (1.0 / 252 - z * (1.0 / 240 - z * (1.0 / 132 - z * (691.0 / 32760 - z / 12))))));
-  return T(double(result) + sum + std::log(y) - 0.5 / y - series);
-}
 // erfinv: Giles' start, two Newton steps in double.
 template <class T> inline T erfinv(T v) {
   const double x = double(v);

@@ -60,6 +60,11 @@ struct Product {
   template <class T> static T start() { return T(1); }
   template <class T> static T join(T a, T b) { return a * b; }
 };
+struct ExclusiveOr {
+  template <class T> static T run(const T* p, int64_t n) { T v = 0; for (int64_t i = 0; i < n; ++i) v ^= p[i]; return v; }
+  template <class T> static T start() { return T(0); }
+  template <class T> static T join(T a, T b) { return a ^ b; }
+};
 template <bool kMax>
 struct Extreme {
   template <class T> static bool better(T a, T b) { return kMax ? a > b : a < b; }
@@ -159,6 +164,14 @@ void prod(Call& c) {
   const Tensor& x = c.tensor(0);
   const DType type = c.dtype(3, is_integral(x.dtype()) || x.dtype() == DType::bool_ ? DType::int64 : x.dtype());
   c.out.push_back(run<Product>(x, options_of(c), compute_dtype(type), type));
+}
+// exclusive or(input, dim, keepdim) of int64
+void exclusive_or(Call& c) {
+  const Options o = options_of(c);
+  const Reduction r = plan_reduction(c.tensor(0), DType::int64, o.has_dims, o.dims, o.keepdim);
+  const Tensor result = empty(r.sizes, DType::int64, c.tensor(0).device());
+  c.out.push_back(result);
+  if (!result.is_meta()) reduce_into<ExclusiveOr, int64_t, int64_t>(r, result.data<int64_t>());
 }
 void mean(Call& c) {
   const Tensor& x = c.tensor(0);
@@ -420,7 +433,7 @@ const Register here[] = {
     {"reduce.sum_all", everything<sum>}, {"reduce.mean_all", everything<mean>}, {"reduce.prod_all", everything<prod>},
     {"reduce.prod_dim", one_dim<prod>}, {"reduce.amax_all", everything<extreme<true>>}, {"reduce.amin_all", everything<extreme<false>>},
     {"reduce.any_everything", everything<logical<true>>}, {"reduce.all_everything", everything<logical<false>>},
-    {"reduce.sum", sum}, {"reduce.prod", prod}, {"reduce.mean", mean}, {"reduce.amax", extreme<true>}, {"reduce.amin", extreme<false>},
+    {"reduce.xor", exclusive_or}, {"reduce.sum", sum}, {"reduce.prod", prod}, {"reduce.mean", mean}, {"reduce.amax", extreme<true>}, {"reduce.amin", extreme<false>},
     {"reduce.max_dim", with_index<true>}, {"reduce.min_dim", with_index<false>}, {"reduce.argmax", only_index<true>},
     {"reduce.argmin", only_index<false>}, {"reduce.any", logical<true>}, {"reduce.all", logical<false>}, {"reduce.var_mean", variance},
     {"reduce.cumsum", cumulate<false>}, {"reduce.cumprod", cumulate<true>}};

@@ -1,5 +1,7 @@
 """Special functions as formulas; special.py has those that are Python, and the names in facula.special."""
 
+import math
+
 from ._formula import Symbol, f
 from ._table import pointwise
 
@@ -71,16 +73,19 @@ _special("special.ndtri(Tensor input)", lambda input: f.ndtri(input), node="Spec
          vjp={"input": lambda grad, result: grad * 2.5066282746310002 * f.exp(result * result / 2)})
 
 # ---------------------------------------------------------------- entropies, log-odds, sinc
-_special("special.entr(Tensor input)", lambda input: f.entr(input), node="SpecialEntrBackward0",
+_special("special.entr(Tensor input)", lambda input: f.where(input > 0, -input * f.log(input), f.where(input == 0, 0, f.where(input < 0, -math.inf, input))), node="SpecialEntrBackward0",
          vjp={"input": lambda grad, input: grad * (-1 - f.log(input))})
 
 
-def _logarithmic(name, node, slope, end, inplace):
+def _logarithmic(name, node, logarithm, end, inplace):
     """x log(y) or x log(1 + y), in its three overloads; `end`: where the logarithm is minus infinity."""
-    rules = {"input": lambda grad, input, other: f.where((input == 0) & (other <= end), 0, grad * slope(other)),
+    rules = {"input": lambda grad, input, other: f.where((input == 0) & (other <= end), 0, grad * logarithm(other)),
              "other": lambda grad, input, other: grad * input / (other - end)}
     options = {"promote": ("input", "other"), "inplace": inplace}
-    formula = lambda input, other: getattr(f, name.rpartition(".")[2])(input, other)  # noqa: E731
+
+    def formula(input, other):
+        return f.where((input == 0) & (other == other), 0, input * logarithm(other))
+
     _special(f"{name}(Tensor input, Tensor|Scalar other)", formula, node=(node + "Backward2", node + "Backward0"), vjp=rules, **options)
     _special(f"{name}(Scalar input, Tensor other)", formula, node=node + "Backward1", vjp={"other": rules["other"]}, **options)
 
@@ -96,7 +101,12 @@ def _log_odds(x):
     return f.log(x / (1 - x))
 
 
-pointwise("sinc(Tensor input)", lambda input: f.sinc(input), dtype="floating", types=FLOATING, inplace=True,
+def _sinc(input):
+    angle = _safe(input) * _PI
+    return f.where(input == 0, 1, f.sin(angle) / angle)
+
+
+pointwise("sinc(Tensor input)", _sinc, dtype="floating", types=FLOATING, inplace=True,
           vjp={"input": lambda grad, input, result: f.where(input == 0, grad * 0, grad * f.conj((f.cos(input * _PI) - result) / _safe(input)))})
 
 # ---------------------------------------------------------------- orthogonal polynomials

@@ -143,15 +143,6 @@ template <class T> inline T ndtri(T v) {
   return T(y < 0 ? -x : x);
 }
 
-// x log(y) and x log(1 + y), 0 where x is 0, unless y is NaN.
-template <class T> inline T xlogy(T x, T y) { return y != y ? y : x == 0 ? T(0) : x * log(y); }
-template <class T> inline T xlog1py(T x, T y) { return y != y ? y : x == 0 ? T(0) : x * log1p(y); }
-template <class T> inline T entr(T x) { return x != x ? x : x > 0 ? -x * log(x) : x == 0 ? T(0) : -inf<T>; }
-template <class T> inline T sinc(T x) {
-  const T angle = x * T(kPi);
-  return x == T(0) ? T(1) : m::sin(angle) / angle;
-}
-
 // ---------------------------------------------------------------- orthogonal polynomials
 // The recurrence q <- slope(k) q - step(k, p) over degrees k = 1 ... n; NaN stays.
 template <class T, class Slope, class Step, class Scale>

@@ -51,6 +51,8 @@ def _as_float_batch(img):
 
 
 def resize(img, size, mode, antialias):
+    if mode == "lanczos" and not antialias:
+        raise ValueError("Lanczos mode requires antialias=True")
     if mode not in ("nearest", "nearest-exact", "bilinear", "bicubic"):
         raise ValueError("This Interpolation mode is unsupported with Tensor input")
     batch, back = _as_float_batch(img)
@@ -143,26 +145,40 @@ def _expanded_size(matrix, width, height):
 
 def _mapped(xs, ys, *rows):
     """Each row's a * x + b * y + c at every point, by one matrix product as PyTorch has it: nearest neighbours hang on the last bit."""
-    points = facula.empty(1, len(ys), len(xs), 3)
+    points = facula.empty(1, len(ys), len(xs), 3, dtype=xs.dtype)
     points[..., 0], points[..., 1], points[..., 2] = xs, ys.unsqueeze(-1), 1.0
     factors = facula.stack(rows, 1).unsqueeze(0)
     return points.view(1, -1, 3).bmm(factors).view(1, len(ys), len(xs), len(rows))
 
 
+def _rigid(img, mode, fill):
+    """Raises where PyTorch's affine and perspective maps do."""
+    if mode not in ("nearest", "bilinear"):
+        raise ValueError(f"Interpolation mode '{mode}' is unsupported with Tensor input")
+    channels = 1 if img.dim() == 2 else img.shape[-3]
+    if isinstance(fill, (tuple, list)) and len(fill) not in (1, channels):
+        raise ValueError("The number of elements in 'fill' cannot broadcast to match the number of channels of the image "
+                         f"({len(fill)} != {channels})")
+
+
 def affine(img, matrix, mode, fill, expand):
+    _rigid(img, mode, fill)
     height, width = img.shape[-2:]
     out_w, out_h = _expanded_size(matrix, width, height) if expand else (width, height)
-    x = facula.linspace(-out_w * 0.5 + 0.5, out_w * 0.5 - 0.5, out_w)
-    y = facula.linspace(-out_h * 0.5 + 0.5, out_h * 0.5 - 0.5, out_h)
-    rows = facula.tensor(matrix, dtype=facula.float32).view(2, 3)
+    dtype = img.dtype if img.is_floating_point() else facula.float32
+    x = facula.linspace(-out_w * 0.5 + 0.5, out_w * 0.5 - 0.5, out_w, dtype=dtype)
+    y = facula.linspace(-out_h * 0.5 + 0.5, out_h * 0.5 - 0.5, out_h, dtype=dtype)
+    rows = facula.tensor(matrix, dtype=dtype).view(2, 3)
     return sample(img, _mapped(x, y, rows[0] / (0.5 * width), rows[1] / (0.5 * height)), mode, fill)
 
 
 def perspective(img, coefficients, mode, fill):
+    _rigid(img, mode, fill)
     height, width = img.shape[-2:]
     a, b, c, d, e, f, g, h = coefficients
-    x, y = facula.linspace(0.5, width - 0.5, width), facula.linspace(0.5, height - 0.5, height)
-    rows = facula.tensor([[a, b, c], [d, e, f], [g, h, 1.0]], dtype=facula.float32)
+    dtype = img.dtype if img.is_floating_point() else facula.float32
+    x, y = facula.linspace(0.5, width - 0.5, width, dtype=dtype), facula.linspace(0.5, height - 0.5, height, dtype=dtype)
+    rows = facula.tensor([[a, b, c], [d, e, f], [g, h, 1.0]], dtype=dtype)
     above = _mapped(x, y, rows[0] / (0.5 * width), rows[1] / (0.5 * height))
     return sample(img, above / _mapped(x, y, rows[2]) - 1.0, mode, fill)
 
@@ -189,7 +205,9 @@ def _blend(a, b, ratio):
 
 
 def _channels(img, permitted):
-    count = 1 if img.dim() == 2 else img.shape[-3]
+    if img.dim() < 3:
+        raise TypeError(f"Input image tensor should have at least 3 dimensions, but found {img.dim()}")
+    count = img.shape[-3]
     if count not in permitted:
         raise TypeError(f"Input image tensor permitted channel values are {permitted}, but found {count}")
     return count
@@ -201,14 +219,11 @@ def _not_negative(factor, name):
 
 
 def grayscale(img, channels=1):
-    if img.dim() < 3:
-        raise TypeError(f"Input image tensor should have at least 3 dimensions, but found {img.dim()}")
-    if _channels(img, [1, 3]) == 3:
-        r, g, b = img.unbind(-3)
-        img = (0.2989 * r + 0.587 * g + 0.114 * b).to(img.dtype).unsqueeze(-3)
-    else:
-        img = img.clone()
-    return img.expand(*img.shape[:-3], 3, *img.shape[-2:]) if channels == 3 else img
+    if _channels(img, [1, 3]) == 1:
+        return img.clone()
+    r, g, b = img.unbind(-3)
+    grey = (0.2989 * r + 0.587 * g + 0.114 * b).to(img.dtype).unsqueeze(-3)
+    return grey.expand(img.shape) if channels == 3 else grey
 
 
 def adjust_brightness(img, brightness_factor):
@@ -269,12 +284,14 @@ def invert(img):
 
 
 def posterize(img, bits):
+    _channels(img, [1, 3])
     if img.dtype != facula.uint8:
         raise TypeError(f"Only torch.uint8 image tensors are supported, but found {img.dtype}")
     return img & -int(2 ** (8 - bits)) & 255
 
 
 def solarize(img, threshold):
+    _channels(img, [1, 3])
     if threshold > _bound(img.dtype):
         raise TypeError("Threshold should be less than bound of img.")
     return facula.where(img >= threshold, invert(img), img)
@@ -282,6 +299,7 @@ def solarize(img, threshold):
 
 def adjust_sharpness(img, sharpness_factor):
     _not_negative(sharpness_factor, "sharpness_factor")
+    _channels(img, [1, 3])
     if img.shape[-1] <= 2 or img.shape[-2] <= 2:
         return img
     batch, back = _as_float_batch(img)
@@ -295,6 +313,7 @@ def adjust_sharpness(img, sharpness_factor):
 
 
 def autocontrast(img):
+    _channels(img, [1, 3])
     bound, dtype = _bound(img.dtype), img.dtype if img.is_floating_point() else facula.float32
     low, high = img.amin((-2, -1), keepdim=True).to(dtype), img.amax((-2, -1), keepdim=True).to(dtype)
     flat = high == low
@@ -315,6 +334,7 @@ def _equalized(channel):
 
 
 def equalize(img):
+    _channels(img, [1, 3])
     if img.dtype != facula.uint8:
         raise TypeError(f"Only torch.uint8 image tensors are supported, but found {img.dtype}")
     flat = img.reshape(-1, *img.shape[-2:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import sys
+import warnings
 from enum import Enum
 
 import facula
@@ -54,7 +55,7 @@ def _is_numpy(img):
 
 def _check(img):
     if not isinstance(img, Tensor) and not _is_pil(img):
-        raise TypeError(f"Unexpected type {type(img)}: expected a PIL image or a tensor")
+        raise TypeError(f"img should be PIL Image. Got {type(img)}")
     if isinstance(img, Tensor) and img.dim() < 2:
         raise TypeError("Tensor is not a torch image.")
     return _tensor if isinstance(img, Tensor) else _pil
@@ -65,7 +66,11 @@ def _check(img):
 def get_dimensions(img):
     """[channels, height, width]."""
     if isinstance(img, Tensor):
+        if img.dim() < 2:
+            raise TypeError("Tensor is not a torch image.")
         return [1 if img.dim() == 2 else img.shape[-3], *img.shape[-2:]]
+    if not _is_pil(img):
+        raise TypeError(f"Unexpected type {type(img)}")
     return [len(img.getbands()), img.height, img.width]
 
 
@@ -86,7 +91,7 @@ def pil_to_tensor(pic):
 
     array = np.array(pic, copy=True)
     if array.dtype == np.bool_:
-        array = array.astype(np.uint8)
+        array = array.view(np.uint8) != 0  # Pillow's true is 255
     tensor = facula.from_numpy(array)
     tensor = tensor.view(pic.height, pic.width, len(pic.getbands()))
     return tensor.permute(2, 0, 1).contiguous() if tensor.shape[2] > 1 else tensor.view(1, pic.height, pic.width)
@@ -151,17 +156,19 @@ def to_pil_image(pic, mode=None):
     return Image.frombytes(mode or permitted[0], (array.shape[1], array.shape[0]), array.tobytes())
 
 
-def convert_image_dtype(image, dtype=None):
+def convert_image_dtype(image, dtype=facula.float32):
     """Another dtype, values scaled to its range: [0, 1] for floats, up to the maximum for integers."""
     if not isinstance(image, Tensor):
         raise TypeError("Input img should be Tensor Image")
-    return _tensor.convert_dtype(image, dtype or facula.float)
+    return _tensor.convert_dtype(image, dtype)
 
 
 def normalize(tensor, mean, std, inplace=False):
     """(tensor - mean) / std, channel by channel."""
     if not isinstance(tensor, Tensor):
         raise TypeError(f"img should be Tensor Image. Got {type(tensor)}")
+    if tensor.dim() < 2:
+        raise TypeError("Tensor is not a torch image.")
     if not tensor.is_floating_point():
         raise TypeError(f"Input tensor should be a float tensor. Got {tensor.dtype}.")
     if tensor.dim() < 3:
@@ -204,7 +211,7 @@ def _resized_size(img, size, max_size):
     new_short, new_long = size, int(size * long / short)
     if max_size is not None:
         if max_size <= size:
-            raise ValueError(f"max_size = {max_size} must be strictly greater than the requested size for the smaller edge size = {size}")
+            raise ValueError(f"max_size = {max_size} must be strictly greater than the requested size for the smaller edge size = {[size]}")
         if new_long > max_size:
             new_short, new_long = int(max_size * new_short / new_long), max_size
     return (new_long, new_short) if width <= height else (new_short, new_long)
@@ -212,14 +219,22 @@ def _resized_size(img, size, max_size):
 
 def resize(img, size, interpolation=InterpolationMode.BILINEAR, max_size=None, antialias=True):
     """The image at another size; an int is the length of the shorter side."""
-    backend, target = _check(img), _resized_size(img, size, max_size)
+    mode, target = _interpolation(interpolation), _resized_size(img, size, max_size)
+    backend = _check(img)
     if tuple(get_dimensions(img)[1:]) == tuple(target):
         return img
-    return backend.resize(img, target, _interpolation(interpolation), antialias)
+    if backend is _pil and not antialias:
+        warnings.warn("Anti-alias option is always applied for PIL Image input. Argument antialias is ignored.", stacklevel=2)
+    return backend.resize(img, target, mode, antialias)
 
 
 def pad(img, padding, fill=0, padding_mode="constant"):
     """The image with a border: `padding` is one width, (left/right, top/bottom) or (left, top, right, bottom)."""
+    backend = _check(img)
+    if not isinstance(padding, (int, tuple, list)):
+        raise TypeError("Got inappropriate padding arg")
+    if not isinstance(fill, (int, float, type(None))) and (backend is _tensor or not isinstance(fill, (tuple, list))):
+        raise TypeError("Got inappropriate fill arg")
     if padding_mode not in ("constant", "edge", "reflect", "symmetric"):
         raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")
     if isinstance(padding, int):
@@ -232,7 +247,7 @@ def pad(img, padding, fill=0, padding_mode="constant"):
         left, top, right, bottom = padding
     else:
         raise ValueError(f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(padding)} element tuple")
-    return _check(img).pad(img, left, top, right, bottom, fill, padding_mode)
+    return backend.pad(img, left, top, right, bottom, fill, padding_mode)
 
 
 def crop(img, top, left, height, width):
@@ -269,10 +284,11 @@ def vflip(img):
 
 def five_crop(img, size):
     """The four corners and the middle."""
-    h, w = _pair(size)
+    h, w = pair = _pair(size)
+    size = pair if isinstance(size, numbers.Number) or len(size) == 1 else size
     _, height, width = get_dimensions(img)
     if w > width or h > height:
-        raise ValueError(f"Requested crop size {(h, w)} is bigger than input size {(height, width)}")
+        raise ValueError(f"Requested crop size {size} is bigger than input size {(height, width)}")
     return (crop(img, 0, 0, h, w), crop(img, 0, width - w, h, w), crop(img, height - h, 0, h, w),
             crop(img, height - h, width - w, h, w), center_crop(img, [h, w]))
 
@@ -301,7 +317,9 @@ def rotate(img, angle, interpolation=InterpolationMode.NEAREST, expand=False, ce
     """The image turned counterclockwise by `angle` degrees; `expand` enlarges it to hold all of it."""
     if not isinstance(angle, (int, float)):
         raise TypeError("Argument angle should be int or float")
-    backend, mode = _check(img), _interpolation(interpolation)
+    if center is not None and not isinstance(center, (list, tuple)):
+        raise TypeError("Argument center should be a sequence")
+    mode, backend = _interpolation(interpolation), _check(img)
     if backend is _pil:
         return _pil.rotate(img, angle, mode, expand, center, fill)
     offset = [0.0, 0.0]
@@ -311,12 +329,30 @@ def rotate(img, angle, interpolation=InterpolationMode.NEAREST, expand=False, ce
     return _tensor.affine(img, _affine_inverse(offset, -angle, [0.0, 0.0], 1.0, [0.0, 0.0]), mode, fill, expand)
 
 
-def affine(img, angle, translate, scale, shear, interpolation=InterpolationMode.NEAREST, fill=None, center=None):
-    """The image turned, moved, scaled and sheared, its centre or `center` kept in place."""
+def _affine_arguments(angle, translate, scale, shear, center):
+    """Raises what is wrong with them; returns the shear as two numbers."""
+    if not isinstance(angle, (int, float)):
+        raise TypeError("Argument angle should be int or float")
+    if not isinstance(translate, (list, tuple)):
+        raise TypeError("Argument translate should be a sequence")
+    if len(translate) != 2:
+        raise ValueError("Argument translate should be a sequence of length 2")
     if scale <= 0.0:
         raise ValueError("Argument scale should be positive")
-    backend, mode = _check(img), _interpolation(interpolation)
+    if not isinstance(shear, (numbers.Number, list, tuple)):
+        raise TypeError("Shear should be either a single value or a sequence of two values")
     shear = [shear, 0.0] if isinstance(shear, numbers.Number) else list(shear) * (2 if len(shear) == 1 else 1)
+    if len(shear) != 2:
+        raise ValueError(f"Shear should be a sequence containing two values. Got {shear}")
+    if center is not None and not isinstance(center, (list, tuple)):
+        raise TypeError("Argument center should be a sequence")
+    return shear
+
+
+def affine(img, angle, translate, scale, shear, interpolation=InterpolationMode.NEAREST, fill=None, center=None):
+    """The image turned, moved, scaled and sheared, its centre or `center` kept in place."""
+    shear = _affine_arguments(angle, translate, scale, shear, center)
+    mode, backend = _interpolation(interpolation), _check(img)
     _, height, width = get_dimensions(img)
     if backend is _pil:
         middle = [width * 0.5, height * 0.5] if center is None else center
@@ -327,12 +363,21 @@ def affine(img, angle, translate, scale, shear, interpolation=InterpolationMode.
 
 def perspective(img, startpoints, endpoints, interpolation=InterpolationMode.BILINEAR, fill=None):
     """The image seen so that four points of it come to lie on four others."""
-    backend, mode = _check(img), _interpolation(interpolation)
+    coefficients = _perspective_coefficients(startpoints, endpoints)
+    mode, backend = _interpolation(interpolation), _check(img)
+    return backend.perspective(img, coefficients, mode, fill)
+
+
+def _perspective_coefficients(startpoints, endpoints):
+    """The eight numbers that take a point of the result to a point of the image."""
+    if len(startpoints) != 4 or len(endpoints) != 4:
+        raise ValueError(f"Please provide exactly four corners, got {len(startpoints)} startpoints and {len(endpoints)} endpoints.")
     rows, right = [], []
     for (sx, sy), (ex, ey) in zip(startpoints, endpoints):
         rows += [[ex, ey, 1, 0, 0, 0, -sx * ex, -sx * ey], [0, 0, 0, ex, ey, 1, -sy * ex, -sy * ey]]
         right += [sx, sy]
-    return backend.perspective(img, _solve([[float(v) for v in row] for row in rows], [float(v) for v in right]), mode, fill)
+    solution = _solve([[float(v) for v in row] for row in rows], [float(v) for v in right])
+    return facula.tensor(solution, dtype=facula.float32).tolist()  # rounded as PyTorch does: nearest neighbours hang on the last bit
 
 
 def _solve(a, b):
@@ -351,21 +396,39 @@ def _solve(a, b):
 
 # ---------------------------------------------------------------- colours
 
-def _dispatched(name, doc):
-    def function(img, *args, **kwargs):
-        return getattr(_check(img), name)(img, *args, **kwargs)
-
-    function.__name__, function.__doc__ = name, doc
-    return function
+def adjust_brightness(img, brightness_factor):
+    """All values times a factor."""
+    return _check(img).adjust_brightness(img, brightness_factor)
 
 
-adjust_brightness = _dispatched("adjust_brightness", "All values times a factor.")
-adjust_contrast = _dispatched("adjust_contrast", "Values moved away from, or towards, their grey mean.")
-adjust_saturation = _dispatched("adjust_saturation", "Colours moved away from, or towards, grey.")
-adjust_sharpness = _dispatched("adjust_sharpness", "The image moved away from, or towards, a blurred one.")
-invert = _dispatched("invert", "Light and dark exchanged.")
-autocontrast = _dispatched("autocontrast", "Each channel stretched to the whole range.")
-equalize = _dispatched("equalize", "Each channel's histogram made flat.")
+def adjust_contrast(img, contrast_factor):
+    """Values moved away from, or towards, their grey mean."""
+    return _check(img).adjust_contrast(img, contrast_factor)
+
+
+def adjust_saturation(img, saturation_factor):
+    """Colours moved away from, or towards, grey."""
+    return _check(img).adjust_saturation(img, saturation_factor)
+
+
+def adjust_sharpness(img, sharpness_factor):
+    """The image moved away from, or towards, a blurred one."""
+    return _check(img).adjust_sharpness(img, sharpness_factor)
+
+
+def invert(img):
+    """Light and dark exchanged."""
+    return _check(img).invert(img)
+
+
+def autocontrast(img):
+    """Each channel stretched to the whole range."""
+    return _check(img).autocontrast(img)
+
+
+def equalize(img):
+    """Each channel's histogram made flat."""
+    return _check(img).equalize(img)
 
 
 def adjust_hue(img, hue_factor):
@@ -419,13 +482,20 @@ def erase(img, i, j, h, w, v, inplace=False):
 
 def gaussian_blur(img, kernel_size, sigma=None):
     """The image blurred by a Gaussian of the given odd size."""
+    if not isinstance(kernel_size, (int, list, tuple)):
+        raise TypeError(f"kernel_size should be int or a sequence of integers. Got {type(kernel_size)}")
     size = [kernel_size] * 2 if isinstance(kernel_size, int) else list(kernel_size)
-    size = size * (2 if len(size) == 1 else 1)
+    if len(size) != 2:
+        raise ValueError(f"If kernel_size is a sequence its length should be 2. Got {len(size)}")
     if any(k % 2 == 0 or k < 0 for k in size):
         raise ValueError(f"kernel_size should have odd and positive integers. Got {size}")
     if sigma is None:
         sigma = [k * 0.15 + 0.35 for k in size]
+    if not isinstance(sigma, (int, float, list, tuple)):
+        raise TypeError(f"sigma should be either float or sequence of floats. Got {type(sigma)}")
     sigma = [float(sigma)] * 2 if isinstance(sigma, (int, float)) else list(sigma) * (2 if len(sigma) == 1 else 1)
+    if len(sigma) != 2:
+        raise ValueError(f"If sigma is a sequence, its length should be 2. Got {len(sigma)}")
     if any(s <= 0.0 for s in sigma):
         raise ValueError(f"sigma should have positive values. Got {sigma}")
     if _check(img) is _tensor:
@@ -437,7 +507,12 @@ def gaussian_blur(img, kernel_size, sigma=None):
 def elastic_transform(img, displacement, interpolation=InterpolationMode.BILINEAR, fill=None):
     """Each pixel taken from a place moved by `displacement`, shape (1, height, width, 2), in units of half the image."""
     mode = _interpolation(interpolation)
+    if not isinstance(displacement, Tensor):
+        raise TypeError("Argument displacement should be a Tensor")
     tensor = img if isinstance(img, Tensor) else pil_to_tensor(img)
+    wanted = (1, *tensor.shape[-2:], 2)
+    if displacement.shape != wanted:
+        raise ValueError(f"Argument displacement shape should be {wanted}, but given {tuple(displacement.shape)}")
     height, width = tensor.shape[-2:]
     xs = facula.linspace((-width + 1) / width, (width - 1) / width, width)
     ys = facula.linspace((-height + 1) / height, (height - 1) / height, height)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import numbers
 import random
+import warnings
+from collections.abc import Sequence
 
 import facula
 from facula import Tensor
@@ -149,6 +151,8 @@ class Pad(Module):
         super().__init__()
         if not isinstance(padding, (numbers.Number, tuple, list)):
             raise TypeError("Got inappropriate padding arg")
+        if not isinstance(fill, (numbers.Number, tuple, list)):
+            raise TypeError("Got inappropriate fill arg")
         if padding_mode not in ("constant", "edge", "reflect", "symmetric"):
             raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")
         if not isinstance(padding, numbers.Number) and len(padding) not in (1, 2, 4):
@@ -437,12 +441,14 @@ class LinearTransformation(Module):
         if mean_vector.size(0) != transformation_matrix.size(0):
             raise ValueError(f"mean_vector should have the same length {mean_vector.size(0)} as any one of the dimensions of the "
                              f"transformation_matrix [{tuple(transformation_matrix.shape)}]")
+        if transformation_matrix.dtype != mean_vector.dtype:
+            raise ValueError(f"Input tensors should have the same dtype. Got {transformation_matrix.dtype} and {mean_vector.dtype}")
         self.transformation_matrix, self.mean_vector = transformation_matrix, mean_vector
 
     def forward(self, tensor):
         n = math.prod(tensor.shape[-3:])
         if n != self.transformation_matrix.shape[0]:
-            raise ValueError(f"Input tensor and transformation matrix have incompatible shape.{list(tensor.shape[-3:])} != "
+            raise ValueError(f"Input tensor and transformation matrix have incompatible shape.[{' x '.join(map(str, tensor.shape[-3:]))}] != "
                              f"{self.transformation_matrix.shape[0]}")
         return facula.mm(tensor.reshape(-1, n) - self.mean_vector, self.transformation_matrix).reshape(tensor.shape)
 
@@ -500,12 +506,22 @@ def _angles(value, name, sizes=(2,)):
     if isinstance(value, numbers.Number):
         if value < 0:
             raise ValueError(f"If {name} is a single number, it must be positive.")
-        return [-float(value), float(value)]
-    if not isinstance(value, (list, tuple)):
-        raise TypeError(f"{name} should be a sequence of length {' or '.join(map(str, sizes))}.")
-    if len(value) not in sizes:
-        raise ValueError(f"{name} should be a sequence of length {' or '.join(map(str, sizes))}.")
+        return [float(-value), float(value)]
+    _check_sequence(value, name, sizes)
     return [float(v) for v in value]
+
+
+def _check_sequence(value, name, sizes=(2,)):
+    wanted = f"{name} should be a sequence of length {' or '.join(map(str, sizes))}."
+    if not isinstance(value, Sequence):
+        raise TypeError(wanted)
+    if len(value) not in sizes:
+        raise ValueError(wanted)
+
+
+def _check_fill(fill):
+    if not isinstance(fill, (Sequence, numbers.Number)) or isinstance(fill, str):
+        raise TypeError("Fill should be either a sequence or a number.")
 
 
 def _fill_for(img, fill):
@@ -522,7 +538,10 @@ class RandomRotation(Module):
         super().__init__()
         self.degrees = _angles(degrees, "degrees")
         self.interpolation = F._BY_NUMBER[interpolation] if isinstance(interpolation, int) else interpolation
+        if center is not None:
+            _check_sequence(center, "center")
         self.expand, self.center, self.fill = expand, center, 0 if fill is None else fill
+        _check_fill(self.fill)
 
     @staticmethod
     def get_params(degrees):
@@ -544,14 +563,21 @@ class RandomAffine(Module):
     def __init__(self, degrees, translate=None, scale=None, shear=None, interpolation=InterpolationMode.NEAREST, fill=0, center=None):
         super().__init__()
         self.degrees = _angles(degrees, "degrees")
+        if translate is not None:
+            _check_sequence(translate, "translate")
         if translate is not None and any(not 0.0 <= t <= 1.0 for t in translate):
             raise ValueError("translation values should be between 0 and 1")
+        if scale is not None:
+            _check_sequence(scale, "scale")
         if scale is not None and any(s <= 0 for s in scale):
             raise ValueError("scale values should be positive")
         self.translate, self.scale = translate, scale
         self.shear = None if shear is None else _angles(shear, "shear", (2, 4))
         self.interpolation = F._BY_NUMBER[interpolation] if isinstance(interpolation, int) else interpolation
+        if center is not None:
+            _check_sequence(center, "center")
         self.fill, self.center = 0 if fill is None else fill, center
+        _check_fill(self.fill)
 
     @staticmethod
     def get_params(degrees, translate, scale_ranges, shears, img_size):
@@ -592,6 +618,7 @@ class RandomPerspective(Module):
     def __init__(self, distortion_scale=0.5, p=0.5, interpolation=InterpolationMode.BILINEAR, fill=0):
         super().__init__()
         self.distortion_scale, self.p, self.fill = distortion_scale, p, 0 if fill is None else fill
+        _check_fill(self.fill)
         self.interpolation = F._BY_NUMBER[interpolation] if isinstance(interpolation, int) else interpolation
 
     @staticmethod
@@ -623,6 +650,11 @@ class RandomErasing(Module):
             raise TypeError("Argument value should be either a number or str or a sequence")
         if isinstance(value, str) and value != "random":
             raise ValueError("If value is str, it should be 'random'")
+        for name, pair in (("Scale", scale), ("Ratio", ratio)):
+            if not isinstance(pair, (tuple, list)):
+                raise TypeError(f"{name} should be a sequence")
+        if scale[0] > scale[1] or ratio[0] > ratio[1]:
+            warnings.warn("Scale and ratio should be of kind (min, max)", stacklevel=2)
         if scale[0] < 0 or scale[1] > 1:
             raise ValueError("Scale should be between 0 and 1")
         if p < 0 or p > 1:
@@ -673,8 +705,10 @@ class GaussianBlur(Module):
             if sigma <= 0:
                 raise ValueError("If sigma is a single number, it must be positive.")
             sigma = (sigma, sigma)
+        elif not isinstance(sigma, Sequence) or len(sigma) != 2:
+            raise ValueError("sigma should be a single number or a list/tuple with length 2.")
         elif not 0.0 < sigma[0] <= sigma[1]:
-            raise ValueError(f"sigma values should be positive and of the form (min, max). Got {sigma}")
+            raise ValueError("sigma values should be positive and of the form (min, max).")
         self.sigma = sigma
 
     @staticmethod
@@ -694,18 +728,31 @@ class ElasticTransform(Module):
 
     def __init__(self, alpha=50.0, sigma=5.0, interpolation=InterpolationMode.BILINEAR, fill=0):
         super().__init__()
-        self.alpha = [float(alpha)] * 2 if isinstance(alpha, numbers.Number) else list(alpha) * (2 if len(alpha) == 1 else 1)
-        self.sigma = [float(sigma)] * 2 if isinstance(sigma, numbers.Number) else list(sigma) * (2 if len(sigma) == 1 else 1)
-        self.interpolation, self.fill = interpolation, fill
+        self.alpha, self.sigma = self._two(alpha, "alpha"), self._two(sigma, "sigma")
+        self.interpolation = F._BY_NUMBER[interpolation] if isinstance(interpolation, int) else interpolation
+        if not isinstance(fill, (int, float, list, tuple)):
+            raise TypeError(f"fill should be int or float or a list or tuple of them. Got {type(fill)}")
+        self.fill = [float(v) for v in (fill if isinstance(fill, (list, tuple)) else [fill])]
+
+    @staticmethod
+    def _two(value, name):
+        if not isinstance(value, (float, Sequence)):
+            raise TypeError(f"{name} should be float or a sequence of floats. Got {type(value)}")
+        if isinstance(value, Sequence) and len(value) != 2:
+            raise ValueError(f"If {name} is a sequence its length should be 2. Got {len(value)}")
+        for part in value if isinstance(value, Sequence) else ():
+            if not isinstance(part, float):
+                raise TypeError(f"{name} should be a sequence of floats. Got {type(part)}")
+        return [value, value] if isinstance(value, float) else value
 
     @staticmethod
     def get_params(alpha, sigma, size):
         parts = []
-        for i, (a, s, n) in enumerate(zip(alpha, sigma, size)):
+        for a, s, n in zip(alpha, sigma, size[::-1]):
             part = facula.rand([1, 1, *size]) * 2 - 1
             if s > 0.0:
                 count = int(8 * s + 1)
-                part = F.gaussian_blur(part, [count + (count % 2 == 0)] * 2, [s, s])
+                part = F.gaussian_blur(part, [count + (count % 2 == 0)] * 2, sigma)
             parts.append(part * a / n)
         return facula.concat(parts, 1).permute(0, 2, 3, 1)
 

@@ -5,6 +5,7 @@
 
 #include "cpu/conv_plan.h"
 #include "cpu/depthwise.h"
+#include "cpu/winograd.h"
 
 namespace facula {
 namespace {
@@ -177,6 +178,7 @@ struct Engine {
 
 template <class T>
 void conv_forward(const ConvShape& s, const T* x, const T* w, const T* bias, T* y) {
+  if (winograd_suits(s)) return winograd_forward(s, x, w, bias, y);
   const Axes axes = forward_axes(s);
   const Layout layout = layout_for(s.in, {axes});
   if (s.depthwise()) return depthwise_forward(s, axes, layout, x, w, bias, y);
@@ -193,6 +195,7 @@ void conv_forward(const ConvShape& s, const T* x, const T* w, const T* bias, T* 
 
 template <class T>
 void conv_backward_data(const ConvShape& s, const T* dy, const T* w, const T* bias, T* dx) {
+  if (winograd_suits(s)) return winograd_backward_data(s, dy, w, bias, dx);
   std::vector<Axes> phases;
   bool holes = false;  // inputs that no tap reaches
   for (int64_t a = 0; a < std::min(s.stride[0], s.in[0]); ++a)
@@ -279,6 +282,7 @@ constexpr auto kWeightTiles = weight_table<T>(std::make_index_sequence<2 * kRows
 
 template <class T>
 void conv_backward_weight(const ConvShape& s, const T* x, const T* dy, T* dw) {
+  if (winograd_suits(s)) return winograd_backward_weight(s, x, dy, dw);
   constexpr int N = kCols<T>, W = kLanes<T>;
   const Axes axes = forward_axes(s);
   const Layout layout = layout_for(s.in, {axes});

@@ -62,7 +62,6 @@ struct Engine {
   int64_t from_channels, to_channels;             // of one group
   std::array<int64_t, 3> to_size;
   std::vector<int64_t> taps;
-  std::vector<Panel<T>> panels;
   const T* weights = nullptr;  // packed: group, row panel, depth
   int64_t depth, rows;         // rows: to_channels rounded up
   bool dense;                  // results lie one after another
@@ -74,22 +73,37 @@ struct Engine {
     depth = int64_t(taps.size());
     rows = (to + kRows - 1) / kRows * kRows;
     dense = axes[0].stride == 1 && axes[1].stride == 1 && axes[2].stride == 1;
-    make_panels();
   }
 
-  void make_panels() {
-    const int64_t count = axes[0].count * axes[1].count * axes[2].count;
-    panels.resize((count + N - 1) / N);
+  int64_t positions() const { return axes[0].count * axes[1].count * axes[2].count; }
+
+  // Small images share panels, which would be mostly empty otherwise.
+  int64_t images_together(int64_t images) const {
+    const int64_t most = std::max<int64_t>(1, 8 * N / std::max<int64_t>(1, positions()));
+    const int64_t sets = (images + most - 1) / most;
+    return (images + sets - 1) / sets;
+  }
+
+  std::vector<Panel<T>> panels_for(int64_t images) const {
+    std::vector<Panel<T>> panels((images * positions() + N - 1) / N);
+    const int64_t from_image = shape.groups * from_channels * layout.channel();
+    const int64_t to_image = shape.groups * to_channels * to_size[0] * to_size[1] * to_size[2];
     int64_t i = 0;
-    for (int64_t d = 0; d < axes[0].count; ++d)
-      for (int64_t h = 0; h < axes[1].count; ++h)
-        for (int64_t w = 0; w < axes[2].count; ++w, ++i) {
-          Panel<T>& p = panels[i / N];
-          p.cols = i % N + 1;
-          p.offset[i % N] = layout.position(axes, d, h, w);
-          p.out[i % N] = ((axes[0].first + d * axes[0].stride) * to_size[1] + axes[1].first + h * axes[1].stride) * to_size[2] +
-                         axes[2].first + w * axes[2].stride;
-        }
+    for (int64_t n = 0; n < images; ++n)
+      for (int64_t d = 0; d < axes[0].count; ++d)
+        for (int64_t h = 0; h < axes[1].count; ++h)
+          for (int64_t w = 0; w < axes[2].count; ++w, ++i) {
+            Panel<T>& p = panels[i / N];
+            p.cols = i % N + 1;
+            p.offset[i % N] = n * from_image + layout.position(axes, d, h, w);
+            p.out[i % N] = n * to_image + ((axes[0].first + d * axes[0].stride) * to_size[1] + axes[1].first + h * axes[1].stride) * to_size[2] +
+                           axes[2].first + w * axes[2].stride;
+          }
+    find_runs(panels);
+    return panels;
+  }
+
+  void find_runs(std::vector<Panel<T>>& panels) const {
     // Reading past a run is harmless only where there is slack around the source.
     const bool slack = !layout.in_place();
     for (Panel<T>& p : panels) {
@@ -107,25 +121,42 @@ struct Engine {
     }
   }
 
-  // weight(row, k) of one group -> packed panels.
-  template <class Weight>
-  void pack_weights(Scratch& scratch, const Weight& weight) {
+  // tap_weights(group, row, from channel) leads to the taps of a filter, `order` tells which are used.
+  template <class Weights>
+  void pack_weights(Scratch& scratch, const std::vector<int64_t>& order, const Weights& tap_weights) {
     T* to = scratch.get<T>(shape.groups * rows * depth);
     weights = to;
+    const int64_t count = int64_t(order.size());
     parallel_for(shape.groups * (rows / kRows), std::max<int64_t>(1, 4096 / (kRows * depth)), [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t) {
-        const int64_t g = t / (rows / kRows), i = t % (rows / kRows) * kRows;
+        const int64_t g = t / (rows / kRows), i = t % (rows / kRows) * kRows, used = std::min<int64_t>(kRows, to_channels - i);
         T* panel = to + t * kRows * depth;
-        for (int64_t r = 0; r < kRows; ++r)
-          for (int64_t k = 0; k < depth; ++k) panel[k * kRows + r] = i + r < to_channels ? weight(g, i + r, k) : T(0);
+        for (int64_t c = 0; c < from_channels; ++c, panel += count * kRows) {
+          for (int64_t r = 0; r < used; ++r) {
+            const T* from = tap_weights(g, i + r, c);
+            for (int64_t k = 0; k < count; ++k) panel[k * kRows + r] = from[order[k]];
+          }
+          for (int64_t r = used; r < kRows; ++r)
+            for (int64_t k = 0; k < count; ++k) panel[k * kRows + r] = T(0);
+        }
       }
     });
   }
 
   void run(int64_t images, const T* source, T* result, const T* bias) const {
+    const int64_t together = images_together(images);
+    const int64_t from_image = shape.groups * from_channels * layout.channel();
+    const int64_t to_image = shape.groups * to_channels * to_size[0] * to_size[1] * to_size[2];
+    const int64_t whole = images / together, rest = images % together;
+    run_sets(whole, panels_for(together), together, source, result, bias);
+    if (rest) run_sets(1, panels_for(rest), rest, source + whole * together * from_image, result + whole * together * to_image, bias);
+  }
+
+  // `sets` sets of `together` images, each of which has its positions in `panels`.
+  void run_sets(int64_t sets, const std::vector<Panel<T>>& panels, int64_t together, const T* source, T* result, const T* bias) const {
     const int64_t count = int64_t(panels.size());
     int64_t across = 8, down = rows;
-    const auto tasks = [&] { return images * shape.groups * ((count + across - 1) / across) * ((rows + down - 1) / down); };
+    const auto tasks = [&] { return sets * shape.groups * ((count + across - 1) / across) * ((rows + down - 1) / down); };
     while (tasks() < 24 && across > 1) across /= 2;
     while (tasks() < 24 && down > 4 * kRows) down = (down / 2 + kRows - 1) / kRows * kRows;
     const int64_t wide = (count + across - 1) / across, tall = (rows + down - 1) / down;
@@ -133,14 +164,14 @@ struct Engine {
     parallel_for(tasks(), std::max<int64_t>(1, 100'000 / std::max<int64_t>(1, work)), [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t) {
         const int64_t j = t % wide * across, i = t / wide % tall * down, g = t / wide / tall % shape.groups;
-        run_block(t / wide / tall / shape.groups, g, i, std::min(to_channels, i + down), j, std::min(count, j + across),
-                  source, result, bias);
+        run_block(panels, t / wide / tall / shape.groups * together, g, i, std::min(to_channels, i + down), j, std::min(count, j + across),
+                  source, result, bias, !dense || together > 1);
       }
     });
   }
 
-  void run_block(int64_t image, int64_t g, int64_t i0, int64_t i1, int64_t j0, int64_t j1, const T* source, T* result,
-                 const T* bias) const {
+  void run_block(const std::vector<Panel<T>>& panels, int64_t image, int64_t g, int64_t i0, int64_t i1, int64_t j0, int64_t j1,
+                 const T* source, T* result, const T* bias, bool scattered) const {
     thread_local Scratch scratch, partial_scratch;
     T* right = scratch.get<T>(N * std::min(depth, kDepth));
     const int64_t inner = to_size[0] * to_size[1] * to_size[2];
@@ -148,7 +179,7 @@ struct Engine {
     result += (image * shape.groups + g) * to_channels * inner;
     const T* left = weights + g * rows * depth;
     const T* row_bias = bias ? bias + g * to_channels : nullptr;
-    T* partial = dense ? nullptr : partial_scratch.get<T>((j1 - j0) * N * (i1 - i0));
+    T* partial = !scattered ? nullptr : partial_scratch.get<T>((j1 - j0) * N * (i1 - i0));
     for (int64_t p = 0; p < depth; p += kDepth) {
       const int64_t d = std::min(kDepth, depth - p);
       const T* last_bias = p + d == depth ? row_bias : nullptr;
@@ -183,8 +214,9 @@ void conv_forward(const ConvShape& s, const T* x, const T* w, const T* bias, T* 
   const Layout layout = layout_for(s.in, {axes});
   if (s.depthwise()) return depthwise_forward(s, axes, layout, x, w, bias, y);
   thread_local Scratch source_scratch, weight_scratch;
-  Engine<T> engine(s, axes, layout, s.cin, s.cout, s.out, nullptr);
-  engine.pack_weights(weight_scratch, [&](int64_t g, int64_t o, int64_t k) { return w[(g * s.cout + o) * engine.depth + k]; });
+  std::vector<int64_t> order;
+  Engine<T> engine(s, axes, layout, s.cin, s.cout, s.out, &order);
+  engine.pack_weights(weight_scratch, order, [&](int64_t g, int64_t o, int64_t c) { return w + ((g * s.cout + o) * s.cin + c) * s.taps(); });
   const int64_t channels = s.groups * s.cin, step = images_at_once(s.batch, channels * layout.channel());
   for (int64_t n = 0; n < s.batch; n += step) {
     const int64_t images = std::min(step, s.batch - n);
@@ -226,10 +258,7 @@ void conv_backward_data(const ConvShape& s, const T* dy, const T* w, const T* bi
     for (const Axes& axes : phases) {
       std::vector<int64_t> order;
       Engine<T> engine(s, axes, layout, s.cout, s.cin, s.in, &order);
-      const int64_t taps = int64_t(order.size());
-      engine.pack_weights(weight_scratch, [&](int64_t g, int64_t c, int64_t k) {
-        return w[((g * s.cout + k / taps) * s.cin + c) * s.taps() + order[k % taps]];
-      });
+      engine.pack_weights(weight_scratch, order, [&](int64_t g, int64_t c, int64_t o) { return w + ((g * s.cout + o) * s.cin + c) * s.taps(); });
       engine.run(images, source, dx + n * to_channels * inner, bias);
     }
   }
@@ -278,6 +307,38 @@ constexpr auto weight_table(std::index_sequence<I...>) {
 template <class T>
 constexpr auto kWeightTiles = weight_table<T>(std::make_index_sequence<2 * kRows>{});
 
+// Where rows of the results are short: the patches as columns, and one product for many images.
+template <class T>
+void weight_by_columns(const ConvShape& s, const Axes& axes, const Layout& layout, const T* x, const T* dy, T* dw) {
+  thread_local Scratch source_scratch, column_scratch, gradient_scratch;
+  const std::vector<int64_t> taps = tap_offsets(layout, axes, s.cin, s);
+  const int64_t channels = s.groups * s.cin, depth = int64_t(taps.size()), outputs = s.outputs(), length = s.out[2];
+  const int64_t step = std::clamp<int64_t>((int64_t(1) << 20) / std::max<int64_t>(1, depth * outputs), 1, s.batch), image = channels * layout.channel();
+  T* columns = column_scratch.get<T>(depth * step * outputs);
+  T* gradient = gradient_scratch.get<T>(s.cout * step * outputs);
+  for (int64_t n0 = 0; n0 < s.batch; n0 += step) {
+    const int64_t images = std::min(step, s.batch - n0), width = images * outputs;
+    const T* source = lay_out(layout, images * channels, x + n0 * channels * s.inputs(), source_scratch);
+    for (int64_t g = 0; g < s.groups; ++g) {
+      parallel_for(depth + s.cout, std::max<int64_t>(1, 8192 / width), [&](int64_t begin, int64_t end) {
+        for (int64_t k = begin; k < end; ++k) {
+          if (k >= depth) {
+            const T* from = dy + ((n0 * s.groups + g) * s.cout + k - depth) * outputs;
+            for (int64_t n = 0; n < images; ++n) std::copy_n(from + n * s.groups * s.cout * outputs, outputs, gradient + (k - depth) * width + n * outputs);
+            continue;
+          }
+          T* to = columns + k * width;
+          for (int64_t n = 0; n < images; ++n)
+            for (int64_t d = 0; d < s.out[0]; ++d)
+              for (int64_t h = 0; h < s.out[1]; ++h, to += length)
+                std::copy_n(source + n * image + g * s.cin * layout.channel() + layout.position(axes, d, h, 0) + taps[k], length, to);
+        }
+      });
+      gemm<T>(s.cout, depth, width, T(1), {gradient, width, 1}, {columns, 1, width}, n0 ? T(1) : T(0), {dw + g * s.cout * depth, depth, 1});
+    }
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -287,6 +348,7 @@ void conv_backward_weight(const ConvShape& s, const T* x, const T* dy, T* dw) {
   const Axes axes = forward_axes(s);
   const Layout layout = layout_for(s.in, {axes});
   if (s.depthwise()) return depthwise_backward_weight(s, axes, layout, x, dy, dw);
+  if (s.out[2] <= kLanes<T>) return weight_by_columns(s, axes, layout, x, dy, dw);
   thread_local Scratch source_scratch, gradient_scratch, partial_scratch;
   const std::vector<int64_t> taps = tap_offsets(layout, axes, s.cin, s);
   const int64_t channels = s.groups * s.cin, depth = int64_t(taps.size()), outputs = s.outputs();

@@ -55,6 +55,7 @@ class Node:
     results: list[Value] = field(default_factory=list)
     scope: tuple[str, ...] = ()  # paths of the modules that were running
     in_place: bool = False
+    places: list[str] = field(default_factory=list)  # of a program's call: where its results stand in what it gives
 
     def __repr__(self):
         return f"{self.op}({', '.join(map(_text, self.arguments))})"
@@ -191,6 +192,8 @@ def active():
 class Recorder:
     """A scope in which calls are recorded; `root` is the module whose parameters get names."""
 
+    keeps_calls = False  # whether calls of scripted programs stay calls (jit.trace)
+
     def __init__(self, root=None):
         self.graph, self.scopes = Graph(), []
         self._values: dict[int, Value] = {}
@@ -295,6 +298,33 @@ class Recorder:
             again.results.append(self._new("result", given, node=again))
             self.graph.nodes.append(again)
 
+    def path_of(self, module):
+        """Where a module stands below the root; None if it does not."""
+        return self._paths.get(id(module))
+
+    def program_call(self, function, owner, name, args, kwargs):
+        """Runs a scripted function, or method of the module `owner`, and writes it down as one call: its control flow stays."""
+        op = "prim::CallFunction" if owner is None else "prim::CallMethod"
+        arguments = (function if owner is None else self.path_of(owner), name, self.value_of(tuple(args)), self.tree_of(dict(kwargs)))
+        with paused():
+            result = function._call(*args, **kwargs) if owner is None else function(owner, *args, **kwargs)
+        node = Node(op, function, None, arguments, [], tuple(self.scopes), in_place=True)
+        self.graph.nodes.append(node)
+
+        def keep(x, path):
+            if isinstance(x, Tensor):
+                node.results.append(self._new("result", x, node=node))
+                node.places.append(path)
+            elif isinstance(x, (tuple, list)):
+                for i, item in enumerate(x):
+                    keep(item, f"{path}[{i}]")
+            elif isinstance(x, dict):
+                for k, item in x.items():
+                    keep(item, f"{path}[{k!r}]")
+
+        keep(result, "")
+        return result
+
     def integer(self, op, arguments, result):
         """Writes down that an integer was read or computed."""
         node = Node(op, None, None, tuple(self.value_of(a) for a in arguments), [], tuple(self.scopes))
@@ -383,9 +413,10 @@ def detach(x):
 
 # ---------------------------------------------------------------- capturing and replaying
 
-def capture(function, arguments, names=None, root=None):
+def capture(function, arguments, names=None, root=None, keeps_calls=False):
     """Runs function(*arguments) and gives (its graph, its result). Tensors in the arguments are the graph's inputs."""
     recorder = Recorder(root)
+    recorder.keeps_calls = keeps_calls
     flat = list(_tensors(arguments))
     names = list(names or ())
     for i, tensor in enumerate(flat):

@@ -8,6 +8,7 @@ from ._freeze import freeze, optimize_for_inference, run_frozen_optimizations
 from ._language import ProgramError
 from ._misc import (
     Final,
+    Future,
     ScriptWarning,
     enable_onednn_fusion,
     fork,
@@ -38,9 +39,10 @@ from ._script import (
     unused,
 )
 from ._trace import trace, trace_module
+from ._types import Error
 from . import frontend  # noqa: E402
 
-Error = ProgramError
+_fork, _wait = fork, wait
 
 
 def Attribute(value, type):  # noqa: A002, N802
@@ -48,7 +50,7 @@ def Attribute(value, type):  # noqa: A002, N802
     return value
 
 
-__all__ = ["Error", "Final", "ProgramError", "RecursiveScriptModule", "ScriptFunction", "ScriptModule", "ScriptWarning", "TracerWarning",
+__all__ = ["Error", "Final", "Future", "ProgramError", "RecursiveScriptModule", "ScriptFunction", "ScriptModule", "ScriptWarning", "TracerWarning",
            "annotate", "enable_onednn_fusion", "export", "fork", "freeze", "frontend", "fuser", "ignore", "interface", "is_scripting",
            "is_tracing", "isinstance", "last_executed_optimized_graph", "load", "onednn_fusion_enabled", "optimize_for_inference",
            "optimized_execution", "run_frozen_optimizations", "save", "script", "script_if_tracing", "script_method", "set_fusion_strategy",

@@ -16,6 +16,7 @@ from .. import _names, _utils, _zip
 from ..nn import Module, Parameter
 from ..serialization import _opened, _replacing
 from ..storage import UntypedStorage, bytes_of, memory_of
+from ._classes import ClassText
 from ._language import ProgramError, library, path_of
 from ._modules import BASE_STATE, Program, ScriptFunction, ScriptModule, build, reserved
 
@@ -89,7 +90,8 @@ class _Saver:
             node["library"] = f"{_names.to_facula(kind.__module__)}.{kind.__qualname__}"
         else:
             node.update(methods=program.methods, functions=program.functions,
-                        constants={k: self.tensor(t) for k, t in program.constants.items()})
+                        constants={k: self.tensor(t) for k, t in program.constants.items()},
+                        classes={k: c.described(self.value) for k, c in program.classes.items()})
         node["modules"] = {k: c and self.module(c, f"{path}.{k}" if path else k) for k, c in m._modules.items()}
         return node
 
@@ -200,7 +202,8 @@ class _Loader:
             made = build(Program(str(node["name"]), {"forward": ""}), state, kind)
         else:
             program = Program(str(node["name"]), dict(node["methods"]), dict(node["functions"]),
-                              {k: self.tensors[i] for k, i in node["constants"].items()}, kind=_kind(node["kind"]))
+                              {k: self.tensors[i] for k, i in node["constants"].items()},
+                              {_name(k): ClassText.read(c, self.value) for k, c in node.get("classes", {}).items()}, kind=_kind(node["kind"]))
             for name in (*state["_parameters"], *state["_buffers"], *node["modules"], *attributes):
                 if reserved(name):
                     raise _corrupt(f"{name!r} is a method of every module")

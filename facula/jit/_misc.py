@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import builtins
+import functools
 from contextlib import contextmanager
 from typing import Final
 
-from ._script import export
-
-__all__ = ["Final", "ScriptWarning", "enable_onednn_fusion", "fork", "fuser", "interface", "isinstance", "last_executed_optimized_graph",
+__all__ = ["Final", "Future", "ScriptWarning", "enable_onednn_fusion", "fork", "fuser", "interface", "isinstance", "last_executed_optimized_graph",
            "onednn_fusion_enabled", "optimized_execution", "script_if_tracing", "script_method", "set_fusion_strategy", "set_module",
            "strict_fusion", "wait"]
 
@@ -37,18 +36,26 @@ def isinstance(obj, target_type):  # noqa: A001
     return all(isinstance(x, inside[0]) for x in obj)
 
 
-class _Done:
-    def __init__(self, value):
-        self.result = value
+class Future:
+    """What a fork gives; its function has run already."""
+
+    def __init__(self, result=None):
+        self._result = result
 
     def wait(self):
-        """The value."""
-        return self.result
+        """The result."""
+        return self._result
+
+    value = wait
+
+    def done(self):
+        """True."""
+        return True
 
 
 def fork(func, *args, **kwargs):
     """Calls the function at once; `wait` gives its result."""
-    return _Done(func(*args, **kwargs))
+    return Future(func(*args, **kwargs))
 
 
 def wait(future):
@@ -57,13 +64,26 @@ def wait(future):
 
 
 def script_method(fn):
-    """Marks a method of a script."""
-    return export(fn)
+    """Marks a method of a class that derives from ScriptModule: it is compiled when an instance has been made."""
+    fn._torchscript_modifier = "script_method"
+    return fn
 
 
 def script_if_tracing(fn):
-    """The function itself: a trace records what it does."""
-    return fn
+    """A function that a trace keeps as one call, with its control flow; elsewhere it is Python."""
+    @functools.wraps(fn)
+    def call(*args, **kwargs):
+        from .._capture import active
+        from ._script import script
+
+        if active() is None:
+            return fn(*args, **kwargs)
+        call.scripted = call.scripted or script(fn)
+        return call.scripted(*args, **kwargs)
+
+    call.scripted = None
+    call.__script_if_tracing_wrapper = True
+    return call
 
 
 def interface(obj):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import facula
 
+from .. import _capture
 from ..nn import Module
 from ._language import compile_functions
 
@@ -21,7 +22,9 @@ class Program:
     methods: dict[str, str]
     functions: dict[str, str] = field(default_factory=dict)
     constants: dict[str, object] = field(default_factory=dict)
+    classes: dict[str, object] = field(default_factory=dict)  # of ClassText
     ignored: dict[str, object] = field(default_factory=dict)  # Python kept by @jit.ignore; such a program cannot be saved
+    python: dict[str, object] = field(default_factory=dict)   # what @jit.ignore marks and no text calls: there for callers
     graph: object = None         # of a trace
     kind: str = "RecursiveScriptModule"
 
@@ -38,7 +41,9 @@ class ScriptModule(Module):
         return self._program.name if self._program else type(self).__mro__[-1].__name__
 
     def _get_name(self):
-        return self._program.kind if self._program else "RecursiveScriptModule"
+        if self._program is None:
+            return type(self).__name__
+        return self._program.name if "Traced" in self._program.kind else self._program.kind
 
     def extra_repr(self):
         return f"original_name={self.original_name}"
@@ -107,13 +112,18 @@ class ScriptFunction:
 
     def __init__(self, program, original=None):
         self._program = program
-        _, functions = compile_functions({}, program.functions, program.constants)
+        _, functions = compile_functions({}, program.functions, program.constants, program.classes)
         self._call = functions[program.name]
+        self.schema = self._call.schema
         self.__name__ = self.__qualname__ = self.name = program.name
         self._original = original
         self.__doc__ = getattr(original, "__doc__", None)
 
     def __call__(self, *args, **kwargs):
+        args, kwargs = self.schema.check(args, kwargs)
+        recorder = _capture.active()
+        if recorder is not None and recorder.keeps_calls and not self._program.graph:
+            return recorder.program_call(self, None, "", args, kwargs)
         return self._call(*args, **kwargs)
 
     def __get__(self, instance, owner=None):
@@ -140,7 +150,7 @@ class ScriptFunction:
         comma = "" if rest.lstrip().startswith(")") else ", "
         methods = {"forward": f"def forward(self{comma}{rest}"}
         del head
-        return build(Program(self.name, methods, self._program.functions, self._program.constants, graph=self._program.graph), {})
+        return build(Program(self.name, methods, self._program.functions, self._program.constants, self._program.classes, graph=self._program.graph), {})
 
     def save(self, f, _extra_files=None):
         """Writes the program; see `jit.save`."""
@@ -155,6 +165,23 @@ def reserved(name):
     return name in vars(ScriptModule) or name.startswith("_") and hasattr(Module, name)
 
 
+def _checked(name, function):
+    """A method that checks its arguments, and that a trace keeps as one call."""
+    schema = function.schema
+    schema.name, schema.owner = name, "__torch__"
+
+    def method(self, *args, **kwargs):
+        args, kwargs = schema.check(args, kwargs)
+        recorder = _capture.active()
+        if recorder is not None and recorder.keeps_calls and self._program.kind == "RecursiveScriptModule" and recorder.path_of(self) is not None:
+            return recorder.program_call(function, self, name, args, kwargs)
+        return function(self, *args, **kwargs)
+
+    method.__name__ = method.__qualname__ = name
+    method.schema = schema
+    return method
+
+
 def build(program, state, library_class=None):
     """A module that runs `program` with the given `__dict__`; a library class runs as it is."""
     if library_class is not None:
@@ -162,12 +189,13 @@ def build(program, state, library_class=None):
                     {"_program": program, "forward": library_class.forward, "extra_repr": RecursiveScriptModule.extra_repr,
                      "__reduce__": ScriptModule.__reduce__, "__deepcopy__": ScriptModule.__deepcopy__, "__copy__": ScriptModule.__copy__})
     else:
-        methods, _ = compile_functions(program.methods, program.functions, program.constants)
+        methods, _ = compile_functions(program.methods, program.functions, program.constants, program.classes)
         for name in methods:
             if reserved(name):
                 raise RuntimeError(f"a program cannot define {name!r}: every scripted module has a method of that name")
         kind = type(program.kind, (RecursiveScriptModule,),
-                    {**program.ignored, **methods, "_program": program, "_program_names": frozenset((*methods, *program.ignored))})
+                    {**program.python, **program.ignored, **{n: _checked(n, f) for n, f in methods.items()}, "_program": program,
+                     "_program_names": frozenset((*methods, *program.ignored))})
     kind.__module__ = "torch.jit" + ("._trace" if "Traced" in program.kind else "._script")
     made = kind.__new__(kind)
     Module.__init__(made) if library_class is None else made.__dict__.update(Module().__dict__)

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import ast
 import builtins
+import enum
 import inspect
 import math
 import textwrap
 import types
+import typing
 
 import facula
 
 from .. import _names
 from ..nn import Module
-from ._language import BUILTINS, EXCEPTIONS, compile_functions, path_of
+from . import _types
+from ._classes import SPECIAL, ClassText
+from ._language import BUILTINS, EXCEPTIONS, path_of
+from ._misc import isinstance as jit_isinstance
 from ._modules import BASE_STATE, Program, RecursiveScriptModule, ScriptFunction, ScriptModule, build
 
 _MISSING = object()
@@ -88,8 +93,8 @@ def _unwrap_optional(x):
 class _Frontend(ast.NodeTransformer):
     """Rewrites one function; `owner` is the unit that collects what it calls."""
 
-    def __init__(self, function, unit, module=None):
-        self.function, self.unit, self.module = function, unit, module
+    def __init__(self, function, unit, module=None, of_class=False):
+        self.function, self.unit, self.module, self.of_class = function, unit, module, of_class
         self.names = {**function.__globals__}
         if function.__closure__:
             for name, cell in zip(function.__code__.co_freevars, function.__closure__):
@@ -129,7 +134,7 @@ class _Frontend(ast.NodeTransformer):
         if a.vararg or a.kwarg:
             self.refuse(tree, "Compiled functions can't take variable number of arguments or use keyword-only arguments with defaults")
         self.locals = {x.arg for x in (*a.posonlyargs, *a.args, *a.kwonlyargs)}
-        self.self_name = a.args[0].arg if self.module is not None and a.args else None
+        self.self_name = a.args[0].arg if (self.module is not None or self.of_class) and a.args else None
         for node in ast.walk(tree):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 self.locals.add(node.id)
@@ -137,10 +142,9 @@ class _Frontend(ast.NodeTransformer):
         a.defaults = [self.constant(d, tree) for d in defaults]
         a.kw_defaults = [self.constant(self.function.__kwdefaults__[x.arg], tree) if x.arg in (self.function.__kwdefaults__ or {}) else None
                          for x in a.kwonlyargs]
-        for x in (*a.args, *a.kwonlyargs):
-            x.annotation = None
         a.args, a.posonlyargs = [*a.posonlyargs, *a.args], []
-        tree.returns, tree.decorator_list, tree.name = None, [], name
+        self._annotate(tree, defaults)
+        tree.decorator_list, tree.name = [], name
         tree.body = self.block(tree.body) or [ast.Pass()]
         if isinstance(tree.body[0], ast.Expr) and isinstance(tree.body[0].value, ast.Constant) and len(tree.body) > 1:
             del tree.body[0]  # the docstring
@@ -151,6 +155,23 @@ class _Frontend(ast.NodeTransformer):
                 elif isinstance(node, ast.arg) and node.arg == self.self_name:
                     node.arg = "self"
         return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+
+    def _annotate(self, tree, defaults):
+        """Puts the texts of types in place of annotations; what has none is a tensor, or of its default's type."""
+        a = tree.args
+        hints = _types.annotations_of(self.function, [x.arg for x in (*a.args, *a.kwonlyargs)])
+        given = {**dict(zip([x.arg for x in a.args[len(a.args) - len(defaults):]], defaults)), **(self.function.__kwdefaults__ or {})}
+        for x in (*a.args, *a.kwonlyargs):
+            text = None
+            if x.arg in hints and x.arg != self.self_name:
+                text = _types.text_of(hints[x.arg], self.unit.class_text) or "Any"
+            elif x.arg in given and not isinstance(given[x.arg], facula.Tensor):
+                text = type(given[x.arg]).__name__ if type(given[x.arg]) in (bool, int, float, str) else "Any"
+            if text is not None and given.get(x.arg, _MISSING) is None and not text.startswith(("Optional", "Any", "Union")):
+                text = f"Optional[{text}]"
+            x.annotation = text and ast.parse(text, mode="eval").body
+        result = _types.text_of(hints["return"], self.unit.class_text) if "return" in hints else None
+        tree.returns = result and ast.parse(result, mode="eval").body
 
     def block(self, statements):
         out = []
@@ -184,6 +205,10 @@ class _Frontend(ast.NodeTransformer):
             return ast.parse(f"functions.{self.unit.adopt(value)}", mode="eval").body
         if isinstance(value, types.FunctionType):
             return ast.parse(f"functions.{self.unit.function(value)}", mode="eval").body
+        if isinstance(value, type) and self.unit.class_text(value):
+            return ast.parse(f"classes.{value.__name__}", mode="eval").body
+        if isinstance(value, enum.Enum) and self.unit.class_text(type(value)):
+            return ast.parse(f"classes.{type(value).__name__}.{value.name}", mode="eval").body
         if isinstance(value, facula.Tensor):
             self.refuse(node, "python value of type 'Tensor' cannot be used as a value. Perhaps it is a closed over global variable? If so, please "
                         "consider passing it in as an argument or use a local variable instead.", RuntimeError)
@@ -218,7 +243,7 @@ class _Frontend(ast.NodeTransformer):
             return ast.copy_location(self.constant(value, node), node)
         if self.static(node.value) is not _MISSING and not isinstance(self.static(node.value), facula.dtype):
             self.refuse(node, f"{ast.unparse(node)} does not exist", RuntimeError)
-        if self.is_self(node.value) and isinstance(node.ctx, ast.Load):
+        if self.module is not None and self.is_self(node.value) and isinstance(node.ctx, ast.Load):
             replaced = self.unit.attribute(node.attr, self, node)
             if replaced is not None:
                 return ast.copy_location(replaced, node)
@@ -235,8 +260,11 @@ class _Frontend(ast.NodeTransformer):
             return self.visit(node.args[1])
         if called is _unwrap_optional:
             return self.visit(node.args[0])
-        if called is super:
-            self.refuse(node, "super() is not supported: name the method of the base class in a method of its own")
+        if called in (isinstance, jit_isinstance) and len(node.args) == 2:
+            return ast.copy_location(self._isinstance(node), node)
+        base = self._of_base(node.func)
+        if base is not None:
+            return ast.copy_location(ast.Call(base, [self.visit(x) for x in node.args], [self.visit(k) for k in node.keywords]), node)
         if isinstance(node.func, ast.Name) and node.func.id in ("getattr", "hasattr") and node.args and self.is_self(node.args[0]) \
                 and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
             name = node.args[1].value
@@ -244,6 +272,37 @@ class _Frontend(ast.NodeTransformer):
                 return ast.copy_location(ast.Constant(self.module is not None and hasattr(self.module, name)), node)
             return self.visit(ast.copy_location(ast.Attribute(node.args[0], name, ast.Load()), node))
         return self.generic_visit(node)
+
+    def _isinstance(self, node):
+        """A test of a type, by the type's text."""
+        scope = {**vars(builtins), **self.names}
+        try:
+            kind = eval(compile(ast.Expression(node.args[1]), "<type>", "eval"), scope)  # the user's own annotation
+        except Exception as error:  # noqa: BLE001 - whatever evaluating it raises
+            self.refuse(node, f"the type in isinstance cannot be read ({error})")
+        texts = [_types.text_of({list: typing.List[typing.Any], tuple: typing.Any, dict: typing.Dict[typing.Any, typing.Any]}.get(k, k),
+                                self.unit.class_text) for k in (kind if isinstance(kind, tuple) else (kind,))]
+        if kind in (tuple, list, dict):
+            return ast.Call(ast.Name("isinstance", ast.Load()), [self.visit(node.args[0]), ast.Name(kind.__name__, ast.Load())], [])
+        if None in texts:
+            self.refuse(node, f"{ast.unparse(node.args[1])} is no type of programs")
+        text = texts[0] if len(texts) == 1 else f"Union[{', '.join(texts)}]"
+        return ast.Call(ast.parse("torch.jit.isinstance", mode="eval").body, [self.visit(node.args[0]), ast.Constant(text)], [])
+
+    def _of_base(self, node):
+        """The tree of `super().name` as a method of its own."""
+        if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Call) and self.static(node.value.func) is super):
+            return None
+        if self.module is None:
+            self.refuse(node, "super() is not supported outside of modules")
+        owner = self.names.get("__class__") if not node.value.args else self.static(node.value.args[0])
+        order = type(self.module).__mro__
+        for kind in order[order.index(owner) + 1:]:
+            if node.attr in vars(kind):
+                name = f"_super_{kind.__name__}_{node.attr}"
+                self.unit.method(name, vars(kind)[node.attr])
+                return ast.Attribute(ast.Name(self.self_name, ast.Load()), name, ast.Load())
+        return self.refuse(node, f"{ast.unparse(node)} does not exist")
 
     def visit_BoolOp(self, node):
         values = [self.visit(v) for v in node.values]
@@ -304,6 +363,7 @@ class _Unit:
         self.functions: dict[str, str] = {}
         self.constants: dict[str, object] = {}
         self.ignored: dict[str, object] = {}
+        self.classes: dict[str, object] = {}
         self._names: dict[object, str] = {}
 
     def function(self, function):
@@ -328,12 +388,41 @@ class _Unit:
                 raise NotSupportedError(f"two scripted functions are called {name!r}")
             self.functions[name] = text
         self.constants.update(program.constants)
+        self.classes.update(program.classes)
         return program.name
 
-    def method(self, name):
+    def class_text(self, kind):
+        """The program's name of a class of Python, compiling it when it is met first; None if programs cannot have it."""
+        if not isinstance(kind, type) or kind.__module__ in ("builtins", "typing") or path_of(kind):
+            return None
+        name = kind.__name__
+        if name in self.classes:
+            if self.classes[name].original is not kind:
+                raise NotSupportedError(f"two classes are called {name!r}")
+            return name
+        if _types.is_enum(kind):
+            self.classes[name] = ClassText("enum", values={m.name: m.value for m in kind}, original=kind)
+        elif _types.is_named_tuple(kind):
+            self.classes[name] = ClassText("tuple", list(kind._fields), dict(kind._field_defaults), original=kind)
+        elif issubclass(kind, (Module, facula.Tensor, BaseException)) or not name.isidentifier() or len(kind.__mro__) > 2:
+            return None
+        else:
+            self._plain_class(name, kind)
+        return name
+
+    def _plain_class(self, name, kind):
+        made = self.classes[name] = ClassText("class", original=kind)
+        for method, function in vars(kind).items():
+            if isinstance(function, types.FunctionType) and getattr(function, "_torchscript_modifier", None) not in ("ignore", "unused"):
+                if method.startswith("__") and method not in SPECIAL:
+                    continue
+                made.methods[method] = _Frontend(function, self, of_class=True).text(method)
+
+    def method(self, name, function=None):
+        """Compiles a method of the module, by default its class's of that name."""
         if name in self.methods or name in self.ignored:
             return
-        function = getattr(type(self.module), name)
+        function = function or getattr(type(self.module), name)
         modifier = getattr(function, "_torchscript_modifier", None)
         if modifier == "ignore":
             self.ignored[name] = function
@@ -407,11 +496,16 @@ def script_module(module, memo=None):
     else:
         unit = _Unit(module)
         unit.method("forward")
+        python = {}
         for name in dir(type(module)):
-            if getattr(inspect.getattr_static(type(module), name, None), "_torchscript_modifier", None) == "export":
+            found = inspect.getattr_static(type(module), name, None)
+            modifier = getattr(found, "_torchscript_modifier", None)
+            if modifier == "export":
                 unit.method(name)
+            elif modifier == "ignore":
+                python[name] = found
         children = {name: child and script_module(child, memo) for name, child in module._modules.items()}
-        program = Program(type(module).__name__, unit.methods, unit.functions, unit.constants, unit.ignored)
+        program = Program(type(module).__name__, unit.methods, unit.functions, unit.constants, unit.classes, unit.ignored, python)
         state = {k: v for k, v in state.items() if not isinstance(v, types.FunctionType)}
         made = build(program, state)
     made.__dict__["_parameters"], made.__dict__["_buffers"] = module._parameters, module._buffers
@@ -452,8 +546,7 @@ def script(obj, optimize=None, _frames_up=0, _rcb=None, example_inputs=None):
         raise NotSupportedError(f"jit.script takes functions and modules, not {type(obj).__name__}")
     unit = _Unit()
     name = unit.function(obj)
-    compile_functions({}, unit.functions, unit.constants)
-    return ScriptFunction(Program(name, {}, unit.functions, unit.constants), obj)
+    return ScriptFunction(Program(name, {}, unit.functions, unit.constants, unit.classes), obj)
 
 
 __all__ = ["script", "script_module", "export", "ignore", "unused", "is_scripting", "is_tracing", "annotate", "NotSupportedError",

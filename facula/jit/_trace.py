@@ -10,6 +10,7 @@ import facula
 from .. import _capture
 from .._capture import TracerWarning, Value
 from ..nn import Module
+from .._dispatch import RANDOM
 from ._language import path_of
 from ._modules import Program, ScriptFunction, ScriptModule, build
 from ._script import script_module
@@ -39,15 +40,18 @@ def trace(func, example_inputs=None, optimize=None, check_trace=True, check_inpu
         return func
     if isinstance(func, Module):
         return _trace_module(func, {"forward": example_inputs if example_kwarg_inputs is None else example_kwarg_inputs},
-                             check_trace, check_tolerance, check_inputs, "TopLevelTracedModule")
+                             check_trace, check_tolerance, check_inputs, strict)
     if getattr(func, "__name__", "") == "forward" and isinstance(getattr(func, "__self__", None), Module):
-        return _trace_module(func.__self__, {"forward": example_inputs}, check_trace, check_tolerance, check_inputs, "TopLevelTracedModule")
+        return _trace_module(func.__self__, {"forward": example_inputs}, check_trace, check_tolerance, check_inputs, strict)
     args, names = _arguments(func, example_kwarg_inputs if example_inputs is None else example_inputs)
-    graph, result = _run(func, args, names, getattr(func, "__self__", None))
+    graph, _ = _run(func, args, names, getattr(func, "__self__", None), strict)
     name = getattr(func, "__name__", "function")
-    name = name if name.isidentifier() else "function"
-    text, constants = program_text(name, graph, args, names, with_self=False)
-    made = ScriptFunction(Program(name, {}, {name: text}, constants, graph=graph), func)
+    name = name if name.isidentifier() else "_lambda" if name == "<lambda>" else "function"
+    text, writer = program_text(name, graph, args, names, with_self=False)
+    if name in writer.functions:
+        raise RuntimeError(f"the traced function {name!r} calls a scripted one of the same name")
+    made = ScriptFunction(Program(name, {}, {**writer.functions, name: text}, writer.constants, writer.classes, graph=graph), func)
+    _warn_of_chance(graph, check_trace)
     if check_trace:
         _check(made, func, args, check_tolerance)
     return made
@@ -56,7 +60,7 @@ def trace(func, example_inputs=None, optimize=None, check_trace=True, check_inpu
 def trace_module(mod, inputs, optimize=None, check_trace=True, check_inputs=None, check_tolerance=1e-5, strict=True, _force_outplace=False,
                  _module_class=None, _compilation_unit=None, example_inputs_is_kwarg=False, _store_inputs=True):
     """Traces several methods of a module: `inputs` maps a method's name to its example inputs."""
-    return _trace_module(mod, inputs, check_trace, check_tolerance, check_inputs, "TopLevelTracedModule")
+    return _trace_module(mod, inputs, check_trace, check_tolerance, check_inputs, strict)
 
 
 def _arguments(function, example):
@@ -81,14 +85,20 @@ def _fresh(tree):
     return _capture.map_tree(lambda t: t.view_as(t) if isinstance(t, Tensor) and t.requires_grad else t.detach() if isinstance(t, Tensor) else t, tree)
 
 
-def _run(function, args, names, root=None):
+def _run(function, args, names, root=None, strict=True):
     inputs = _fresh(args)
     flat_names = []
     for name, a in zip(names, inputs):
         count = len(list(_capture._tensors(a)))
         flat_names += [name] if count == 1 and isinstance(a, Tensor) else [f"{name}_{i}" for i in range(count)]
-    graph, result = _capture.capture(function, inputs, flat_names, root if isinstance(root, Module) else None)
+    graph, result = _capture.capture(function, inputs, flat_names, root if isinstance(root, Module) else None, keeps_calls=True)
     graph.prune()
+    if strict and isinstance(result, (dict, list)):
+        kind = type(result).__name__
+        raise RuntimeError(f"Encountering a {kind} at the output of the tracer might cause the trace to be incorrect, this is only valid if the container "
+                           f"structure does not change based on the module's inputs. Consider using a constant container instead (e.g. for `list`, use a "
+                           "`tuple` instead. for `dict`, use a `NamedTuple` instead). If you absolutely need this and know the side effects, pass "
+                           "strict=False to trace() to allow this behavior.")
     for value in _capture.values_in([n.arguments for n in graph.nodes]):
         if value.kind == "constant" and value.tensor.requires_grad and not value.tensor.is_leaf:
             raise RuntimeError("Cannot insert a Tensor that requires grad as a constant. Consider making it a parameter or input, or detaching "
@@ -96,17 +106,20 @@ def _run(function, args, names, root=None):
     return graph, result
 
 
-def _trace_module(module, inputs, check_trace, tolerance, check_inputs, kind):
+def _trace_module(module, inputs, check_trace, tolerance, check_inputs, strict):
     before = module.training
-    methods, constants, graphs = {}, {}, {}
+    methods, graphs, parts = {}, {}, Program("", {})
     for method, example in inputs.items():
         function = module if method == "forward" else getattr(module, method)
         args, names = _arguments(module.forward if method == "forward" else function, example)
-        graph, _ = _run(function, args, names, module)
-        text, found = program_text(method, graph, args, names, with_self=True, prefix=f"{method}_" if len(inputs) > 1 else "")
+        graph, _ = _run(function, args, names, module, strict)
+        text, writer = program_text(method, graph, args, names, with_self=True, prefix=f"{method}_" if len(inputs) > 1 else "")
         methods[method], graphs[method] = text, graph
-        constants.update(found)
-    program = Program(type(module).__name__, methods, {}, constants, graph=graphs.get("forward"), kind=kind)
+        for table in ("constants", "functions", "classes"):
+            getattr(parts, table).update(getattr(writer, table))
+        _warn_of_chance(graph, check_trace)
+    program = Program(type(module).__name__, methods, parts.functions, parts.constants, parts.classes, graph=graphs.get("forward"),
+                      kind="TopLevelTracedModule")
     made = _shell(module, program, {})
     made.training = before
     if check_trace and "forward" in inputs:
@@ -127,12 +140,20 @@ def _shell(module, program, memo):
             made._modules[name] = None
             continue
         try:
-            quiet = script_module(child) if not list(child.children()) else None
+            quiet = script_module(child) if isinstance(child, ScriptModule) or not list(child.children()) else None
         except Exception:  # noqa: BLE001 - a part that cannot run alone still holds its tensors
             quiet = None
         made._modules[name] = memo.setdefault(id(child), quiet) if quiet is not None else \
             _shell(child, Program(type(child).__name__, {}, kind="TracedModule"), memo)
     return made
+
+
+def _warn_of_chance(graph, wanted):
+    drawn = [n for n in graph.nodes if n.op in RANDOM]
+    if drawn and wanted:
+        lines = "\n".join(f"\t{', '.join(map(repr, n.results))} = aten::{n!r}" for n in drawn)
+        warnings.warn(f"Trace had nondeterministic nodes. Did you forget call .eval() on your model? Nodes:\n{lines}\nThis may cause errors in trace "
+                      "checking. To disable trace checking, pass check_trace=False to torch.jit.trace()", TracerWarning, stacklevel=4)
 
 
 def _check(made, function, args, tolerance):
@@ -160,6 +181,8 @@ class _Writer:
         self.graph, self.prefix = graph, prefix
         self.names: dict[int, str] = {}
         self.constants: dict[str, object] = {}
+        self.functions: dict[str, str] = {}
+        self.classes: dict[str, object] = {}
         self.lines: list[str] = []
         self.modules: dict[str, str] = {"": "self"}
 
@@ -202,8 +225,21 @@ class _Writer:
             return "{" + ", ".join(f"{k!r}: {self.text(v)}" for k, v in a.items()) + "}"
         return literal(a)
 
+    def adopt(self, scripted):
+        """The name of a scripted function that is called."""
+        program = scripted._program
+        for mine, theirs in ((self.functions, program.functions), (self.classes, program.classes), (self.constants, program.constants)):
+            for name, thing in theirs.items():
+                if mine.setdefault(name, thing) is not thing and mine[name] != thing:
+                    raise RuntimeError(f"two scripted functions in one trace use the name {name!r}")
+        return program.name
+
     def node(self, node, position):
         names = []
+        if node.op.startswith("prim::Call"):
+            for value, place in zip(node.results, node.places):
+                self.names[id(value)] = f"v{position}{place}"
+            return f"v{position}"
         for value in node.results:
             self.names[id(value)] = f"v{position}" if len(node.results) == 1 else f"v{position}_{len(names)}"
             names.append(self.names[id(value)])
@@ -235,7 +271,30 @@ def literal(a):
 _INT = {"int.add": "+", "int.sub": "-", "int.mul": "*", "int.floordiv": "//", "int.mod": "%"}
 
 
+def _program_call(writer, node):
+    target, method, args, kwargs = node.arguments
+    called = f"functions.{writer.adopt(target)}" if node.op == "prim::CallFunction" else writer._module(target) + ("" if method == "forward" else f".{method}")
+    return f"{called}({', '.join([*map(writer.text, args), *(f'{k}={writer.text(v)}' for k, v in kwargs.items())])})"
+
+
+def type_of(value):
+    """The text of an example's type."""
+    if isinstance(value, Tensor):
+        return "Tensor"
+    if isinstance(value, (bool, int, float, str)):
+        return type(value).__name__
+    if isinstance(value, tuple):
+        return f"Tuple[{', '.join(map(type_of, value))}]"
+    if isinstance(value, list) and value:
+        return f"List[{type_of(value[0])}]"
+    if isinstance(value, dict) and value:
+        return f"Dict[str, {type_of(next(iter(value.values())))}]"
+    return "Any"
+
+
 def _call_text(writer, node):
+    if node.op.startswith("prim::Call"):
+        return _program_call(writer, node)
     if node.op == "size":
         return f"{writer.text(node.arguments[0])}.size({node.arguments[1]})"
     if node.op in _INT:
@@ -273,7 +332,7 @@ def _unpack_inputs(writer, graph, args, names):
 
 
 def program_text(name, graph, args, names, with_self, prefix=""):
-    """(the text of a function that does what the graph does, its constants)"""
+    """(the text of a function that does what the graph does, the writer with the constants, functions and classes it needs)"""
     writer = _Writer(graph, prefix)
     _unpack_inputs(writer, graph, args, names)
     body = []
@@ -289,10 +348,10 @@ def program_text(name, graph, args, names, with_self, prefix=""):
         comma = "," if len(node.results) == 1 and node.entry is not None and node.entry.list_result else ""
         body.append(f"{targets}{comma} = {call}" if targets else call)
         gone = [writer.names[id(v)] for v in {id(v): v for v in node.inputs}.values()
-                if last_use.get(id(v)) == i and v.kind == "result"]
+                if last_use.get(id(v)) == i and v.kind == "result" and "[" not in writer.names[id(v)]]
         if gone:  # let go of memory as early as Python would
             body.append(f"del {', '.join(gone)}")
     result = writer.text(graph.outputs)
-    arguments = ", ".join((["self"] if with_self else []) + list(names))
+    arguments = ", ".join((["self"] if with_self else []) + [f"{n}: {type_of(a)}" for n, a in zip(names, args)])
     lines = [f"def {name}({arguments}):", *("    " + line for line in (*writer.lines, *body)), f"    return {result}"]
-    return "\n".join(lines) + "\n", writer.constants
+    return "\n".join(lines) + "\n", writer

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import zipfile
+from enum import Enum
+from typing import Any, List, NamedTuple, Optional, Tuple
 
 import pytest
 
@@ -165,12 +167,175 @@ def test_what_cannot_be_scripted_is_named():
         jit.script(g)
 
 
+class Pair(NamedTuple):
+    left: facula.Tensor
+    times: int = 2
+
+
+class Mode(Enum):
+    PLUS = 1
+    MINUS = 2
+
+
+class Counter:
+    def __init__(self, step: int):
+        self.step = step
+        self.total: int = 0
+
+    def add(self, k: int):
+        self.total += k * self.step
+        return self
+
+
+class Classes(nn.Module):
+    def __init__(self, mode: Mode):
+        super().__init__()
+        self.mode = mode
+
+    def forward(self, x, mode: Mode = Mode.PLUS) -> Tuple[Pair, int]:
+        counter = Counter(3)
+        for k in range(4):
+            counter.add(k)
+        counter.total += 1
+        pair = Pair(x + mode.value if mode == Mode.PLUS else x - 1)
+        return pair, counter.total
+
+
+def test_classes_go_through_a_file():
+    """Tuples with names, enumerations and plain classes; the loaded ones are the program's own."""
+    @jit.script
+    def f(x, plus: bool):
+        counter = Counter(3)
+        for k in range(4):
+            counter.add(k)
+        pair = Pair(x, times=4)
+        mode = Mode.PLUS if plus else Mode.MINUS
+        if mode == Mode.MINUS:
+            return pair, counter.total - mode.value
+        return pair, counter.total
+
+    back = jit.load(io.BytesIO(f.as_module().save_to_buffer()))
+    for made in (f, back):
+        pair, total = made(facula.ones(1), False)
+        assert pair.left.tolist() == [1] and pair.times == 4 and total == 16 and type(pair).__name__ == "Pair"
+    assert isinstance(f(facula.ones(1), True)[0], Pair) and not isinstance(back(facula.ones(1), True)[0], Pair)
+
+
+def test_calls_are_checked():
+    @jit.script
+    def f(x, n: int, scale: float = 2.0, sizes: Optional[List[int]] = None, *, last: bool = False):
+        return x * scale + n
+
+    assert f(facula.ones(1), 1, 3).item() == 4 and f(facula.ones(1), n=1, sizes=[1]).item() == 3
+    assert str(f.schema) == "f(Tensor x, int n, float scale=2.0, int[]? sizes=None, *, bool last=False) -> Tensor"
+    for args, options, text in (((facula.ones(1),), {}, "missing value for argument 'n'"), ((facula.ones(1), "s"), {}, "type 'int' for argument 'n'"),
+                                ((1, 1), {}, r"Tensor \(inferred\)"), ((facula.ones(1), 1), {"z": 1}, "Unknown keyword"),
+                                ((facula.ones(1), 1, 1.0, ["a"]), {}, "List\\[int\\]"), ((facula.ones(1), 1), {"n": 1}, "both as positional"),
+                                ((facula.ones(1), 1, 1.0, None, True), {}, "at most 4")):
+        with pytest.raises(RuntimeError, match=text):
+            f(*args, **options)
+
+
+def test_what_a_program_raises_is_an_error_of_programs():
+    @jit.script
+    def f(x, n: int):
+        assert n < 5, f"got {n}"
+        if n == 3:
+            raise ValueError("three")
+        return x
+
+    with pytest.raises(jit.Error, match="ValueError: three"):
+        f(facula.ones(1), 3)
+    with pytest.raises(jit.Error, match="AssertionError: got 7"):
+        f(facula.ones(1), 7)
+
+
+def negated(x):
+    return -x
+
+
+def test_forks_types_and_strings():
+    @jit.script
+    def f(x, what: Any):
+        future = jit.fork(negated, x)
+        kind = "ints" if jit.isinstance(what, List[int]) else "text" if isinstance(what, str) else "pair" if isinstance(what, (int, float)) else "other"
+        shape = x.shape + [7]
+        return jit.wait(future), kind.find("s"), kind, shape, x[0], "%d-%s" % (3, kind)
+
+    assert [f(facula.ones(2, 3), w)[2] for w in ([1], "a", 1.5, {"a": 1}, ["b"])] == ["ints", "text", "pair", "other", "other"]
+    assert f(facula.ones(2, 3), "x")[3] == [2, 3, 7] and f(facula.ones(2), "x")[0].tolist() == [-1, -1]
+
+
+class Base(nn.Module):
+    def forward(self, x):
+        return x + 1
+
+
+class Derived(Base):
+    def forward(self, x):
+        return super().forward(x) * 2
+
+    @jit.ignore
+    def in_python(self, x):
+        return x.tolist()
+
+
+def test_base_classes_and_ignored_methods():
+    scripted = jit.script(Derived())
+    assert scripted(facula.ones(1)).item() == 4 and scripted.in_python(facula.ones(1)) == [1]
+    assert jit.load(io.BytesIO(scripted.save_to_buffer()))(facula.ones(1)).item() == 4
+
+
+class Repeats(nn.Module):
+    def forward(self, xs):
+        total = facula.zeros_like(xs[0])
+        for i in range(xs.size(0)):
+            if bool(xs[i].sum() > 0):
+                total = total + xs[i]
+        return total, xs.size(0)
+
+
+class Wraps(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner, self.out = jit.script(Repeats()), nn.Linear(2, 2)
+
+    def forward(self, xs):
+        total, _ = self.inner(xs)
+        return self.out(total) + looped(xs)
+
+
+@jit.script_if_tracing
+def looped(xs):
+    n = facula.zeros(1)
+    for _ in range(xs.size(0)):
+        n = n + 1
+    return n
+
+
+def test_a_trace_keeps_the_control_flow_of_scripts():
+    module, x = Wraps(), facula.ones(3, 2)
+    traced = jit.trace(module, x)
+    x = facula.tensor([[1.0, 2], [-3, 1], [1, 1], [2, 2], [-1, -1]])
+    for made in (traced, jit.load(io.BytesIO(traced.save_to_buffer()))):
+        assert facula.allclose(made(x), module(x))
+
+
+def test_traces_say_what_they_miss():
+    with pytest.raises(RuntimeError, match="strict=False"):
+        jit.trace(lambda x: {"a": x}, facula.ones(1))
+    with pytest.warns(jit.TracerWarning, match="nondeterministic"):
+        jit.trace(lambda x: x + facula.rand(1), facula.ones(1))
+
+
 HOSTILE = ["import os\ndef forward(self, x):\n    return x", "def forward(self, x):\n    return __import__('os').getcwd()",
            "def forward(self, x):\n    return x.__class__.__mro__", "def forward(self, x):\n    return open('/etc/passwd')",
            "def forward(self, x):\n    return torch.load('f')", "def forward(self, x):\n    return '{0.__class__}'.format(x)",
            "def forward(self, x, y=().__class__):\n    return x", "def forward(self, x):\n    return (lambda: x)()",
            "@print\ndef forward(self, x):\n    return x", "def forward(self, x):\n    return getattr(x, chr(95) + chr(95))",
-           "def forward(self, x):\n    self.__class__ = x", "def forward(self, x):\n    return eval('1')"]
+           "def forward(self, x):\n    self.__class__ = x", "def forward(self, x):\n    return eval('1')",
+           "def forward(self, x):\n    return classes.Pair", "def forward(self, x):\n    x.data_ptr.a = 1", "def forward(self, x: open('f')):\n    return x",
+           "def forward(self, x):\n    return __import__", "def forward(self, x) -> (lambda: 1):\n    return x"]
 
 
 def rewritten(change):
@@ -193,7 +358,7 @@ def test_hostile_programs_are_refused(text):
     def change(described):
         described["module"]["methods"] = {"forward": text}
 
-    with pytest.raises((RuntimeError, NameError)):
+    with pytest.raises((RuntimeError, NameError, AttributeError)):
         jit.load(rewritten(change))(facula.ones(2, 3))
 
 
@@ -205,6 +370,16 @@ def test_hostile_programs_are_refused(text):
 def test_wrong_descriptions_are_refused(change):
     with pytest.raises(RuntimeError, match="no valid program|corrupt|storage"):
         jit.load(rewritten(change))
+
+
+@pytest.mark.parametrize("described", [
+    {"kind": "class", "fields": [], "values": {}, "methods": {"__del__": "def __del__(self):\n    return 1"}},
+    {"kind": "class", "fields": [], "values": {}, "methods": {"f": "def f(self):\n    return self.__class__"}},
+    {"kind": "tuple", "fields": ["a", "__b"], "values": {}, "methods": {}}, {"kind": "tuple", "fields": ["a b"], "values": {}, "methods": {}},
+    {"kind": "type", "fields": [], "values": {}, "methods": {}}, {"kind": "enum", "fields": [], "values": {"__x__": 1}, "methods": {}}])
+def test_hostile_classes_are_refused(described):
+    with pytest.raises(RuntimeError, match="no valid program"):
+        jit.load(rewritten(lambda d: d["module"].update(classes={"C": described})))
 
 
 def test_a_program_reaches_no_method_that_writes():

@@ -54,9 +54,16 @@ def test_classification_models(name):
         pytest.skip(f"vision.models has no {name} yet")
     facula.manual_seed(0)
     options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
-    size = {"inception_v3": 96, "vit_b_16": 224, "maxvit_t": 224}.get(name, 64)
+    size = {"inception_v3": 96, "vit": 224, "maxvit": 224}.get(name if name == "inception_v3" else name.partition("_")[0], 64)
     model = getattr(models, name)(weights=None, num_classes=10, **options)
     check(model, facula.randn(1, 3, size, size), atol=1e-3)
+
+
+def test_one_of_each_kind_is_exported():
+    def family(name):
+        return name.removeprefix("wide_").rstrip("0123456789").partition("_")[0].rstrip("0123456789")
+
+    assert {family(n) for n in models.list_models(module=models)} == {family(n) for n in ONE_OF_EACH}
 
 
 @pytest.mark.parametrize("make", [lambda: nn.LSTM(3, 4, 2, bidirectional=True), lambda: nn.LSTM(3, 4, batch_first=True, bias=False),

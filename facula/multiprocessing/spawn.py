@@ -8,8 +8,10 @@ import pickle
 import signal
 import sys
 import tempfile
+import time
 import traceback
 
+ENV_VAR_PARALLEL_START = "TORCH_MP_PARALLEL_START"  # accepted; processes start one after the other
 __all__ = ["ProcessContext", "SpawnContext", "ProcessException", "ProcessRaisedException", "ProcessExitedException", "spawn", "start_processes"]
 
 
@@ -61,7 +63,10 @@ class ProcessContext:
         return [p.pid for p in self.processes]
 
     def join(self, timeout=None, grace_period=None):
-        """Waits; True when all have ended well. The first failure ends the others and is raised."""
+        """Waits up to `timeout` seconds; True when all have ended well.
+
+        The first failure ends the others, which get `grace_period` seconds to leave by themselves, and is raised.
+        """
         if not self.sentinels:
             return True
         failed = None
@@ -73,13 +78,16 @@ class ProcessContext:
                 break
         if failed is None:
             return not self.sentinels
+        until = time.monotonic() + (grace_period or 0)
         for process in self.processes:
+            process.join(max(0, until - time.monotonic()))
             if process.is_alive():
                 process.terminate()
         for process in self.processes:
             process.join(30)
             if process.is_alive():
                 process.kill()
+                process.join()
         self._raise(failed)
 
     def _raise(self, index):

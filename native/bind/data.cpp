@@ -58,7 +58,7 @@ void find_shape(PyObject* o, Data& d) {
   while (true) {
     if (is_tensor(hold.get())) { for (auto s : tensor_of(hold.get())->sizes) d.sizes.push_back(s); return; }
     if (PyUnicode_Check(hold.get())) {
-      if (depth) throw TypeError("new(): invalid data type 'str'");
+      if (depth) throw ValueError("too many dimensions 'str'");
       throw TypeError("new(): invalid data type 'str'");
     }
     if (!sequence_like(hold.get())) return;

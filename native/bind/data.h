@@ -6,4 +6,5 @@ namespace facula {
 PyObject* to_list(const Tensor& x);
 Dims dims_of(PyObject* sequence);
 extern PyMethodDef data_functions[];
+extern PyMethodDef shared_functions[];
 }  // namespace facula

@@ -370,7 +370,7 @@ PyObject* init_module() {
   };
   return guarded([&]() -> PyObject* {
     if (add_value_types(m) || add_tensor_type(m) || add_graph_types(m) || add_op_type(m) || add_generator_type(m) ||
-        PyModule_AddFunctions(m, data_functions))
+        PyModule_AddFunctions(m, data_functions) || PyModule_AddFunctions(m, shared_functions))
       return nullptr;
     return m;
   });

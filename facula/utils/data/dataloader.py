@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
-import queue
-import threading
+import select
+import signal
+import time
 import warnings
 
 import facula
@@ -21,6 +23,7 @@ from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, fr
 
 __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
 _POLL_SECONDS = 1.0  # how often a waiting loader looks whether its workers still live
+_PATIENCE_SECONDS = 5.0  # how long a worker may take to notice that it is no longer needed
 
 
 class _DatasetKind:
@@ -62,7 +65,8 @@ class DataLoader:
     """
 
     _iterator = None
-    _initialized = False
+    __initialized = False
+    _IterableDataset_len_called = None
 
     def __init__(self, dataset, batch_size=1, shuffle=None, sampler=None, batch_sampler=None, num_workers=0, collate_fn=None,
                  pin_memory=False, drop_last=False, timeout=0, worker_init_fn=None, multiprocessing_context=None, generator=None, *,
@@ -109,7 +113,7 @@ class DataLoader:
         self.batch_size, self.drop_last, self.sampler, self.batch_sampler = batch_size, drop_last, sampler, batch_sampler
         self.generator, self.persistent_workers = generator, persistent_workers
         self.collate_fn = collate_fn or (default_collate if self._auto_collation else default_convert)
-        self._initialized = True
+        self.__initialized = True
         self._warn_about_workers()
 
     def _warn_about_workers(self):
@@ -122,7 +126,7 @@ class DataLoader:
 
     @property
     def multiprocessing_context(self):
-        return self._context
+        return self.__multiprocessing_context
 
     @multiprocessing_context.setter
     def multiprocessing_context(self, context):
@@ -141,10 +145,10 @@ class DataLoader:
             elif not isinstance(context, multiprocessing.context.BaseContext):
                 raise TypeError("multiprocessing_context option should be a valid context object or a string specifying the start method, "
                                 f"but got multiprocessing_context={context}")
-        self._context = context
+        self.__multiprocessing_context = context
 
     def __setattr__(self, name, value):
-        if self._initialized and name in ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers"):
+        if self.__initialized and name in ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers"):
             raise ValueError(f"{name} attribute should not be set after {type(self).__name__} is initialized")
         super().__setattr__(name, value)
 
@@ -170,7 +174,7 @@ class DataLoader:
 
     def __len__(self):
         if self._dataset_kind == _DatasetKind.Iterable:
-            length = len(self.dataset)
+            length = self._IterableDataset_len_called = len(self.dataset)
             if self.batch_size is None:
                 return length
             return length // self.batch_size if self.drop_last else -(-length // self.batch_size)
@@ -182,16 +186,19 @@ class DataLoader:
 
 class _BaseDataLoaderIter:
     def __init__(self, loader):
-        self._loader, self._dataset = loader, loader.dataset
+        self._dataset, self._dataset_kind, self._index_sampler = loader.dataset, loader._dataset_kind, loader._index_sampler
         self._iterable = loader._dataset_kind == _DatasetKind.Iterable
-        self._pin = loader.pin_memory and facula.cuda.is_available()
-        self._fetcher_arguments = (loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last)
+        self._num_workers, self._timeout, self._collate_fn = loader.num_workers, loader.timeout, loader.collate_fn
+        self._pin_memory = loader.pin_memory
+        self._pin = _can_pin(loader)
+        self._fetcher_arguments = (self._iterable, loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last)
         self._start(loader)
 
     def _start(self, loader):
         self._sampler_iter = iter(loader._index_sampler)
         self._base_seed = fresh_seed(loader.generator)
         self._num_yielded = 0
+        self._IterableDataset_len_called = loader._IterableDataset_len_called
 
     def __iter__(self):
         return self
@@ -203,37 +210,47 @@ class _BaseDataLoaderIter:
         else:
             data = self._next_data()
         self._num_yielded += 1
-        if self._iterable and hasattr(self._dataset, "__len__"):
-            self._check_length()
+        length = self._IterableDataset_len_called
+        if length is not None and self._num_yielded > length:
+            more = ("For multiprocessing data-loading, this could be caused by not properly configuring the IterableDataset replica at each "
+                    "worker. Please see https://pytorch.org/docs/stable/data.html#torch.utils.data.IterableDataset for examples."
+                    if self._num_workers else "")
+            warnings.warn(f"Length of IterableDataset {self._dataset} was reported to be {length}(when accessing len(dataloader)), but "
+                          f"{self._num_yielded} samples have been fetched. {more}", stacklevel=2)
         return data
 
     next = __next__
 
-    def _check_length(self):
-        try:
-            length = len(self._loader)
-        except (TypeError, NotImplementedError):
-            return
-        if self._num_yielded > length:
-            warnings.warn(f"Length of IterableDataset {self._dataset} was reported to be {length}(when accessing len(dataloader)), but "
-                          f"{self._num_yielded} samples have been fetched. ", stacklevel=3)
-
     def __len__(self):
-        return len(self._loader._index_sampler)
+        return len(self._index_sampler)
 
     def __getstate__(self):
         raise NotImplementedError("{} cannot be pickled", type(self).__name__)
 
 
+def _can_pin(loader):
+    """Whether batches go to page-locked memory: only a GPU has a use for it."""
+    if not loader.pin_memory:
+        return False
+    if loader.pin_memory_device:
+        warnings.warn("pin_memory_device is deprecated, the current accelerator will be used as the device,"
+                      f"ignore pin_memory_device='{loader.pin_memory_device}'.", stacklevel=4)
+    if not facula.cuda.is_available():
+        warnings.warn("'pin_memory' argument is set as true but no accelerator is found, then device pinned memory won't be used.",
+                      stacklevel=4)
+        return False
+    return True
+
+
 class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
     def __init__(self, loader):
         super().__init__(loader)
-        if loader.timeout != 0:
-            raise AssertionError("_SingleProcessDataLoaderIter got timeout != 0 (must be 0)")
-        self._fetcher = _worker.fetcher_for(self._iterable, *self._fetcher_arguments)
+        if self._timeout != 0:
+            raise AssertionError("_SingleProcessDataLoaderIter requires timeout == 0")
+        self._dataset_fetcher = _worker.fetcher_for(*self._fetcher_arguments)
 
     def _next_data(self):
-        data = self._fetcher.fetch(next(self._sampler_iter))
+        data = self._dataset_fetcher.fetch(next(self._sampler_iter))
         return _pin.pin_memory(data) if self._pin else data
 
 
@@ -241,45 +258,48 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
     """Hands out index lists to workers in turn and puts their batches back in order."""
 
     def __init__(self, loader):
-        self._workers, self._closed = [], False
+        self._workers, self._channels, self._closed, self._process = [], [], False, os.getpid()
         super().__init__(loader)
+        self._persistent_workers, self._in_order = loader.persistent_workers, loader.in_order
+        self._poll = select.poll()
+        self._start_workers(loader)
+        self._fill(loader)
+
+    def _start_workers(self, loader):
         import multiprocessing
 
-        import facula.multiprocessing  # noqa: F401  teaches queues to carry tensors in shared memory
+        from ._utils import channel
 
         context = loader.multiprocessing_context or multiprocessing
-        self._count, self._timeout, self._in_order = loader.num_workers, loader.timeout, loader.in_order
-        self._results, self._done = context.Queue(), context.Event()
-        self._queues = []
-        for i in range(self._count):
-            tasks = context.Queue()
-            tasks.cancel_join_thread()
+        forks = context.get_start_method() == "fork"
+        for i in range(self._num_workers):
+            ours, theirs = channel.pair()
+            self._channels.append(ours)
             process = context.Process(target=_worker.run, daemon=True, args=(
-                self._iterable, loader.dataset, tasks, self._results, self._done, loader._auto_collation, loader.collate_fn,
-                loader.drop_last, self._base_seed, loader.worker_init_fn, i, self._count))
+                theirs, self._channels[:] if forks else (), *self._fetcher_arguments, self._base_seed, loader.worker_init_fn, i,
+                self._num_workers))
             process.start()
-            self._queues.append(tasks)
+            theirs.end.close()
+            self._poll.register(ours, select.POLLIN)
             self._workers.append(process)
-        self._fill(loader)
 
     def _fill(self, loader):
         self._sent = self._received = self._outstanding = 0
-        self._ready, self._owner, self._failed = {}, {}, None
-        self._alive = [True] * self._count
-        self._turns = itertools.cycle(range(self._count))
-        for _ in range(loader.prefetch_factor * self._count):
+        self._ready, self._owner = {}, {}
+        self._alive = [True] * self._num_workers
+        self._turns = itertools.cycle(range(self._num_workers))
+        for _ in range(loader.prefetch_factor * self._num_workers):
             self._send()
 
     def _reset(self, loader):
         while self._outstanding:  # an epoch left early: its batches are still on their way
             self._take()
         self._start(loader)
-        for tasks in self._queues:
-            tasks.put(_worker.Resume(self._base_seed))
-        pending = self._count
-        while pending:
-            position, _ = self._get()
-            pending -= isinstance(position, _worker.Resume)
+        self._resumed = 0
+        for worker in range(self._num_workers):
+            self._post(worker, -1, _worker.Resume(self._base_seed))
+        while self._resumed < self._num_workers:
+            self._take()
         self._fill(loader)
 
     def _send(self):
@@ -290,51 +310,78 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         except StopIteration:
             return
         worker = next(w for w in self._turns if self._alive[w])
-        self._queues[worker].put((self._sent, wanted))
         self._owner[self._sent] = worker
-        self._sent += 1
         self._outstanding += 1
+        self._sent += 1
+        self._post(worker, self._sent - 1, wanted)
 
-    def _get(self):
-        waited = 0.0
-        while True:
-            step = min(_POLL_SECONDS, self._timeout - waited) if self._timeout else _POLL_SECONDS
-            try:
-                return self._results.get(timeout=max(step, 0.001))
-            except queue.Empty:
-                waited += step
-                self._check_workers()
-                if self._timeout and waited >= self._timeout:
-                    raise RuntimeError(f"DataLoader timed out after {self._timeout} seconds") from None
-            except (ConnectionError, FileNotFoundError, EOFError):
-                self._check_workers()
-                raise
-
-    def _check_workers(self):
-        dead = [p for i, p in enumerate(self._workers) if not p.is_alive() and self._alive[i]]
-        if not dead:
-            return
-        pids = ", ".join(str(p.pid) for p in dead)
-        reasons = [f" (worker {p.pid} {_cause(p.exitcode)})" for p in dead]
-        self._shutdown_workers()
-        raise RuntimeError(f"DataLoader worker (pid(s) {pids}) exited unexpectedly{''.join(reasons)}")
+    def _post(self, worker, position, task):
+        """Sends a task; takes batches meanwhile, lest a worker that waits to be heard does not hear."""
+        channel = self._channels[worker]
+        rest, *_ = channel.pack(position, task)
+        try:
+            while len(rest := channel.send_some(rest)):
+                ready = select.poll()
+                ready.register(channel, select.POLLIN | select.POLLOUT)
+                if any(event & ~select.POLLOUT for _, event in ready.poll()):
+                    self._receive(worker)
+        except ConnectionError:
+            self._lost(worker)
 
     def _take(self):
-        position, data = self._get()
+        """Waits for an answer of any worker and puts it where `_next_data` finds it."""
+        until = time.monotonic() + self._timeout if self._timeout else math.inf
+        while True:
+            left = until - time.monotonic() if self._timeout else _POLL_SECONDS
+            ready = self._poll.poll(max(0, min(left, _POLL_SECONDS)) * 1000)
+            if ready:
+                files = [channel.fileno() for channel in self._channels]
+                for fd, _ in ready:
+                    self._receive(files.index(fd))
+                return
+            for worker, process in enumerate(self._workers):  # its children may hold its channel open
+                if self._channels[worker].fileno() >= 0 and not process.is_alive():
+                    self._lost(worker)
+            if left <= 0:
+                raise RuntimeError(f"DataLoader timed out after {self._timeout} seconds")
+
+    def _receive(self, worker):
+        try:
+            position, load = self._channels[worker].receive()
+        except EOFError:
+            self._lost(worker)
+        if position < 0:
+            self._resumed += 1
+            return
         self._outstanding -= 1
-        worker = self._owner.pop(position)
+        del self._owner[position]
+        try:
+            data = load()
+        except Exception:
+            data = ExceptionWrapper(where=f"while unpickling a batch of DataLoader worker process {worker}")
         if isinstance(data, _worker.StreamEnd):
-            if self._alive[worker]:
-                self._alive[worker] = False
-                if not self._loader.persistent_workers:
-                    self._queues[worker].put(None)
-            # A stream that has ended gives nothing for the tasks still waiting in its queue.
-            for other in [p for p, w in self._owner.items() if w == worker]:
+            self._alive[worker] = False
+            for other in [p for p, w in self._owner.items() if w == worker]:  # tasks that still wait there stay unanswered
                 del self._owner[other]
                 self._outstanding -= 1
                 self._ready[other] = data
+            if not self._persistent_workers:
+                self._poll.unregister(self._channels[worker])
+                self._channels[worker].close()
         self._ready[position] = data
-        return position
+
+    def _lost(self, worker):
+        """Reports a worker that has died."""
+        process = self._workers[worker]
+        process.join(_POLL_SECONDS)
+        code = process.exitcode
+        if code is not None and code < 0:
+            cause = f"DataLoader worker (pid {process.pid}) is killed by signal: {signal.strsignal(-code)}. "
+        else:
+            cause = (f"DataLoader worker (pid {process.pid}) exited unexpectedly with exit code {code}. Details are lost due to "
+                     "multiprocessing. Rerunning with num_workers=0 may give better error trace.")
+        self._shutdown_workers()
+        raise RuntimeError(f"DataLoader worker (pid(s) {process.pid}) exited unexpectedly") from RuntimeError(cause)
 
     def _next_data(self):
         while True:
@@ -346,49 +393,32 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
                 self._received += position == self._received
                 while self._received not in self._ready and self._received not in self._owner and self._received < self._sent:
                     self._received += 1
-                if isinstance(data, _worker.StreamEnd):
-                    self._send()
-                    continue
                 self._send()
+                if isinstance(data, _worker.StreamEnd):
+                    continue
                 if isinstance(data, ExceptionWrapper):
                     data.reraise()
                 return _pin.pin_memory(data) if self._pin else data
             if not self._outstanding:
-                if not self._loader.persistent_workers:
+                if not self._persistent_workers:
                     self._shutdown_workers()
                 raise StopIteration
             self._take()
 
     def _shutdown_workers(self):
-        if self._closed:
+        """Ends the workers: they see their channels close; the ones that do not within seconds are terminated."""
+        if self._closed or os.getpid() != self._process:  # a fork of the loader's process must not end them
             return
         self._closed = True
-        try:
-            self._done.set()
-            for tasks in self._queues:
-                tasks.put(None)
+        for channel in self._channels:
+            channel.close()
+        until = time.monotonic() + _PATIENCE_SECONDS
+        for end in (None, "terminate", "kill"):
             for process in self._workers:
-                process.join(timeout=5)
-        except (OSError, ValueError, AssertionError, TypeError):  # the interpreter is shutting down
-            pass
-        for process in self._workers:
-            try:
-                if process.is_alive():
-                    process.terminate()
-            except (OSError, ValueError, AttributeError, AssertionError):
-                pass
-        for tasks in [*self._queues, self._results]:
-            tasks.cancel_join_thread()
-            tasks.close()
+                if end and process.is_alive():
+                    getattr(process, end)()
+                process.join(max(0.1, until - time.monotonic()))
 
     def __del__(self):
-        if threading and self._workers:
+        if self._workers and _worker is not None:
             self._shutdown_workers()
-
-
-def _cause(code):
-    import signal
-
-    if code is not None and code < 0:
-        return f"was killed by signal: {signal.strsignal(-code)}"
-    return f"exited with status {code}"

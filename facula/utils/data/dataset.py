@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import abc
 import bisect
 import itertools
 import math
 import warnings
-from typing import Generic, TypeVar
+from typing import Generic, Iterable, TypeVar
 
 import facula
 
@@ -27,9 +28,10 @@ class Dataset(Generic[T_co]):
         return ConcatDataset([self, other])
 
 
-class IterableDataset(Dataset[T_co]):
+class IterableDataset(Dataset[T_co], Iterable[T_co], abc.ABC):
     """A stream of samples. In worker processes, `get_worker_info` tells which part a copy should give."""
 
+    @abc.abstractmethod
     def __iter__(self):
         raise NotImplementedError("Subclasses of IterableDataset should implement __iter__.")
 
@@ -114,6 +116,11 @@ class ConcatDataset(Dataset[T_co]):
         which = bisect.bisect_right(self.cumulative_sizes, idx)
         return self.datasets[which][idx - (self.cumulative_sizes[which - 1] if which else 0)]
 
+    @property
+    def cummulative_sizes(self):
+        warnings.warn("`cummulative_sizes` attribute is renamed to `cumulative_sizes`", FutureWarning, stacklevel=2)
+        return self.cumulative_sizes
+
 
 class ChainDataset(IterableDataset):
     """Streams one after the other."""
@@ -157,13 +164,13 @@ class Subset(Dataset[T_co]):
         return len(self.indices)
 
 
-def random_split(dataset, lengths, generator=None):
+def random_split(dataset, lengths, generator=facula.default_generator):
     """Splits a dataset into random parts without overlap.
 
     Args:
         dataset: What to split.
         lengths: Sizes of the parts, or fractions that add up to 1; leftovers go to the first parts.
-        generator: Source of the permutation; the default generator if None.
+        generator: Source of the permutation; the default generator by default.
 
     Raises:
         ValueError: The lengths do not add up to the dataset's.

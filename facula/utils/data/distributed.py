@@ -16,8 +16,10 @@ class DistributedSampler(Sampler):
 
     def __init__(self, dataset, num_replicas=None, rank=None, shuffle=True, seed=0, drop_last=False):
         if num_replicas is None or rank is None:
-            import facula.distributed as dist
-
+            try:
+                import facula.distributed as dist
+            except ModuleNotFoundError:
+                raise RuntimeError("Requires distributed package to be available") from None
             if not dist.is_available():
                 raise RuntimeError("Requires distributed package to be available")
             num_replicas = dist.get_world_size() if num_replicas is None else num_replicas

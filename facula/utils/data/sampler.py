@@ -14,9 +14,6 @@ _T_co = TypeVar("_T_co", covariant=True)
 class Sampler(Generic[_T_co]):
     """An iterable of indices; subclasses give `__iter__`."""
 
-    def __init__(self, data_source=None):
-        pass
-
     def __iter__(self):
         raise NotImplementedError
 
@@ -34,8 +31,8 @@ class SequentialSampler(Sampler[int]):
         return len(self.data_source)
 
 
-def _checked_count(num_samples):
-    if not isinstance(num_samples, int) or isinstance(num_samples, bool) or num_samples <= 0:
+def _checked_count(num_samples, but=()):
+    if not isinstance(num_samples, int) or isinstance(num_samples, but) or num_samples <= 0:
         raise ValueError(f"num_samples should be a positive integer value, but got num_samples={num_samples}")
 
 
@@ -95,7 +92,7 @@ class WeightedRandomSampler(Sampler[int]):
     """Indices drawn with given weights, which need not add up to 1."""
 
     def __init__(self, weights, num_samples, replacement=True, generator=None):
-        _checked_count(num_samples)
+        _checked_count(num_samples, bool)
         if not isinstance(replacement, bool):
             raise ValueError(f"replacement should be a boolean value, but got replacement={replacement}")
         weights = facula.as_tensor(weights, dtype=facula.double)

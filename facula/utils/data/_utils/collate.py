@@ -5,11 +5,12 @@ from __future__ import annotations
 import collections.abc
 import copy
 import re
+import sys
 
 import facula
 
-_BAD = "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
-_NO_ARRAY = re.compile(r"[SaUO]")
+default_collate_err_msg_format = "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
+np_str_obj_array_pattern = re.compile(r"[SaUO]")
 
 
 def _is_numpy(obj):
@@ -21,8 +22,8 @@ def default_convert(data):
     if isinstance(data, facula.Tensor):
         return data
     if _is_numpy(data):
-        if getattr(data, "ndim", 0) == 0 or _NO_ARRAY.search(data.dtype.str) is None:
-            return data if _NO_ARRAY.search(data.dtype.str) else facula.as_tensor(data)
+        if getattr(data, "ndim", 0) == 0 or np_str_obj_array_pattern.search(data.dtype.str) is None:
+            return data if np_str_obj_array_pattern.search(data.dtype.str) else facula.as_tensor(data)
         return data
     return _mapped(data, default_convert)
 
@@ -54,27 +55,27 @@ def _rebuilt(like, content):
 
 
 def collate_tensor_fn(batch, *, collate_fn_map=None):
-    first = batch[0]
-    if facula.utils.data.get_worker_info() is not None:
-        return _stacked_in_shared_memory(batch)
-    return facula.stack(batch, 0)
+    if facula.utils.data.get_worker_info() is None:
+        return facula.stack(batch, 0)
+    return _stacked_in_shared_memory(batch)
 
 
 def _stacked_in_shared_memory(batch):
-    from facula import multiprocessing
+    """A worker's batch is made where the loader's process finds it."""
+    from facula.multiprocessing.reductions import empty_shared
 
-    stacked = facula.stack(batch, 0)
-    return multiprocessing.share(stacked) if stacked.nbytes > multiprocessing.INLINE else stacked
+    from .channel import INLINE
+
+    first = batch[0]
+    if first.nbytes * len(batch) <= INLINE or first.requires_grad or any(t.dtype != first.dtype or t.shape != first.shape for t in batch):
+        return facula.stack(batch, 0)
+    return facula.stack(batch, 0, out=empty_shared((len(batch), *first.shape), first.dtype))
 
 
 def collate_numpy_array_fn(batch, *, collate_fn_map=None):
-    if _NO_ARRAY.search(batch[0].dtype.str) is not None:
-        raise TypeError(_BAD.format(batch[0].dtype))
-    if any(a.shape != batch[0].shape for a in batch):
-        return collate_tensor_fn([facula.as_tensor(a) for a in batch])
-    import numpy as np
-
-    return facula.from_numpy(np.stack(batch))
+    if np_str_obj_array_pattern.search(batch[0].dtype.str) is not None:
+        raise TypeError(default_collate_err_msg_format.format(batch[0].dtype))
+    return collate([facula.as_tensor(a) for a in batch], collate_fn_map=collate_fn_map)
 
 
 def collate_numpy_scalar_fn(batch, *, collate_fn_map=None):
@@ -99,6 +100,16 @@ default_collate_fn_map = {facula.Tensor: collate_tensor_fn, float: collate_float
                           bytes: collate_str_fn}
 
 
+def _numpy_function(sample, collate_fn_map):
+    """What collates NumPy's types under a map that has ours for tensors: keys for them would import NumPy."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or collate_fn_map.get(facula.Tensor) is not collate_tensor_fn:
+        return None
+    if isinstance(sample, numpy.ndarray):
+        return collate_numpy_array_fn
+    return collate_numpy_scalar_fn if isinstance(sample, (numpy.bool_, numpy.number, numpy.object_)) else None
+
+
 def collate(batch, *, collate_fn_map=None):
     """Batches samples by the functions that a map gives for their types.
 
@@ -117,8 +128,7 @@ def collate(batch, *, collate_fn_map=None):
         for types, function in collate_fn_map.items():
             if isinstance(first, types):
                 return function(batch, collate_fn_map=collate_fn_map)
-        if _is_numpy(first) and collate_fn_map is default_collate_fn_map:
-            function = collate_numpy_array_fn if kind.__name__ == "ndarray" else collate_numpy_scalar_fn
+        if (function := _numpy_function(first, collate_fn_map)) is not None:
             return function(batch, collate_fn_map=collate_fn_map)
     again = lambda samples: collate(samples, collate_fn_map=collate_fn_map)  # noqa: E731
     if isinstance(first, collections.abc.Mapping):
@@ -130,7 +140,7 @@ def collate(batch, *, collate_fn_map=None):
             raise RuntimeError("each element in list of batch should be of equal size")
         columns = [again(samples) for samples in zip(*batch)]
         return columns if isinstance(first, tuple) else _rebuilt(first, columns)
-    raise TypeError(_BAD.format(kind))
+    raise TypeError(default_collate_err_msg_format.format(kind))
 
 
 def default_collate(batch):

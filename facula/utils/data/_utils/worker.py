@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import queue
 import random
 import sys
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ CHECK_SECONDS = 5.0  # how often a waiting worker looks whether its parent still
 _info = None
 
 
-@dataclass
+@dataclass(frozen=True)
 class WorkerInfo:
     """Which worker this is: its id, how many there are, its seed, its copy of the dataset."""
 
@@ -63,53 +62,77 @@ def _seed_everything(seed, base_seed, worker_id):
         np.random.seed(np.random.SeedSequence(words).generate_state(4))
 
 
-def run(iterable, dataset, indices, results, done, auto_collation, collate_fn, drop_last, base_seed, init_fn, worker_id, count):
-    """Takes (position, indices), gives (position, batch) until told to stop or the parent is gone."""
+def run(channel, others, iterable, dataset, auto_collation, collate_fn, drop_last, base_seed, init_fn, worker_id, count):
+    """Answers tasks with batches until the loader closes the channel or is gone.
+
+    Args:
+        channel: Brings (position, indices) and takes (position, batch).
+        others: Ends of channels that this process inherited and has no use for.
+    """
     global _info
+    for other in others:  # or the loader's end would not show them that it is gone
+        other.end.close()
     try:
         facula.set_num_threads(1)
-        seed, parent = base_seed + worker_id, os.getppid()
-        _seed_everything(seed, base_seed, worker_id)
-        _info = WorkerInfo(worker_id, count, seed, dataset)
-        failure = fetcher = None
+        _seed_everything(base_seed + worker_id, base_seed, worker_id)
+        _info = WorkerInfo(worker_id, count, base_seed + worker_id, dataset)
+        worker = _Worker(channel, worker_id, iterable, (iterable, dataset, auto_collation, collate_fn, drop_last))
+        worker.start(init_fn)
+        worker.serve()
+    except (KeyboardInterrupt, EOFError, ConnectionError):  # the loader's process says what happened, or has ended
+        pass
+
+
+class _Worker:
+    def __init__(self, channel, worker_id, iterable, fetcher_arguments):
+        self.channel, self.id, self.iterable = channel, worker_id, iterable
+        self.fetcher_arguments, self.fetcher, self.failure, self.ended = fetcher_arguments, None, None, False
+
+    def start(self, init_fn=None):
+        """Makes what fetches; a failure is the answer to the first task."""
+        self.ended = False
         try:
             if init_fn is not None:
-                init_fn(worker_id)
-            fetcher = fetcher_for(iterable, dataset, auto_collation, collate_fn, drop_last)
+                init_fn(self.id)
+            self.fetcher = fetcher_for(*self.fetcher_arguments)
         except Exception:
-            failure = ExceptionWrapper(where=f"in DataLoader worker process {worker_id}")
-        ended = False
+            self.failure = self.wrapped()
+
+    def wrapped(self):
+        return ExceptionWrapper(where=f"in DataLoader worker process {self.id}")
+
+    def serve(self):
+        parent = os.getppid()
         while True:
-            try:
-                task = indices.get(timeout=CHECK_SECONDS)
-            except queue.Empty:
+            while not self.channel.ready(CHECK_SECONDS):
                 if os.getppid() != parent:
-                    break
-                continue
+                    return
+            position, load = self.channel.receive()
+            task = load()
             if isinstance(task, Resume):
-                ended = False
-                results.put((task, None))
-                fetcher = fetcher_for(iterable, dataset, auto_collation, collate_fn, drop_last)
-                continue
-            if task is None:
-                break
-            if done.is_set() or ended:
-                continue
-            position, wanted = task
-            if failure is not None:
-                data, failure = failure, None
-            else:
-                try:
-                    data = fetcher.fetch(wanted)
-                except Exception as error:
-                    if isinstance(error, StopIteration) and iterable:
-                        data, ended = StreamEnd(worker_id), True
-                    else:
-                        data = ExceptionWrapper(where=f"in DataLoader worker process {worker_id}")
-            results.put((position, data))
-            del data
-    except KeyboardInterrupt:
-        pass
-    if done.is_set():
-        results.cancel_join_thread()
-    results.close()
+                self.start()
+                self.answer(position, task)
+            elif not self.ended:
+                self.answer(position, self.batch(task))
+
+    def batch(self, indices):
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            return failure
+        try:
+            return self.fetcher.fetch(indices)
+        except Exception as error:
+            if isinstance(error, StopIteration) and self.iterable:
+                self.ended = True
+                return StreamEnd(self.id)
+            return self.wrapped()
+
+    def answer(self, position, data):
+        try:
+            message = self.channel.pack(position, data)
+        except Exception as error:  # a batch that cannot be pickled is reported like one that cannot be made
+            failure = self.wrapped()
+            if isinstance(data, ExceptionWrapper):  # the exception's own class cannot be pickled
+                failure.exc_type, failure.exc_msg = RuntimeError, f"{data.exc_msg}\n({type(error).__name__}: {error})"
+            message = self.channel.pack(position, failure)
+        self.channel.send(message)

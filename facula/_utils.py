@@ -15,7 +15,7 @@ from ._layouts import is_other, parts
 from ._native import core
 
 _LIMIT = 1 << 62
-deferred = None  # a list while a legacy file is read: (tensor to fill, source, metadata), done once the storages have their data
+deferred = None  # while a legacy file is read a list of functions, called once the storages have their data
 
 
 def _extent(sizes, strides, offset):
@@ -52,20 +52,20 @@ def _resolved(tensor, metadata):
 
 def _resolve_later(tensor, metadata):
     made = facula.empty_like(tensor)
-    deferred.append((made, tensor, metadata))
+    deferred.append(lambda: made.data.copy_(_resolved(tensor, metadata)))
     return made
 
 
 @contextmanager
 def data_comes_later():
-    """Inside, tensors are made before their storages have data: conjugating and negating them waits for the end."""
+    """Inside, tensors are made before their storages have data: what reads the data waits for the end."""
     global deferred
     deferred, before = [], deferred
     try:
         yield
         with facula.no_grad():
-            for made, source, metadata in deferred:
-                made.data.copy_(_resolved(source, metadata))
+            for task in deferred:
+                task()
     finally:
         deferred = before
 
@@ -99,9 +99,16 @@ def _rebuild_sparse_tensor(layout, data):
     """A sparse tensor of its parts, its size and, for coordinates, whether they are coalesced; the parts are checked."""
     if layout == core.sparse_coo:
         indices, values, size, *known = data
-        return facula.sparse_coo_tensor(indices, values, size, is_coalesced=known[0] if known else None)
-    compressed, plain, values, size = data
-    return facula.sparse_compressed_tensor(compressed, plain, values, size, layout=layout)
+        checked = lambda: facula.sparse_coo_tensor(indices, values, size, is_coalesced=known[0] if known else None)  # noqa: E731
+        as_it_is = lambda: facula._coo(indices, values, tuple(size), bool(known and known[0]))  # noqa: E731
+    else:
+        compressed, plain, values, size = data
+        checked = lambda: facula.sparse_compressed_tensor(compressed, plain, values, size, layout=layout)  # noqa: E731
+        as_it_is = lambda: facula._compressed(compressed, plain, values, tuple(size), str(layout).rpartition(".")[2])  # noqa: E731
+    if deferred is None:
+        return checked()
+    deferred.append(checked)
+    return as_it_is()
 
 
 def _rebuild_parameter(data, requires_grad, backward_hooks):

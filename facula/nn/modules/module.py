@@ -33,6 +33,8 @@ def __getattr__(name):
         return module_hooks._kind["full"]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
+_WrappedHook.__module__ = __name__  # where PyTorch's files name it
+
 
 def _addindent(text, spaces):
     first, *rest = text.split("\n")

@@ -1,6 +1,10 @@
 """Operations on boxes and features, and blocks that models share."""
 
-from .boxes import box_area, box_convert, box_iou, clip_boxes_to_image, nms, remove_small_boxes
+from .boxes import *  # noqa: F403
+from .deform_conv import *  # noqa: F403
 from .drop import *  # noqa: F403
+from .feature_pyramid_network import *  # noqa: F403
+from .losses import *  # noqa: F403
 from .misc import *  # noqa: F403
-
+from .poolers import *  # noqa: F403
+from .roi import *  # noqa: F403

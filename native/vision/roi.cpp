@@ -205,25 +205,27 @@ void roi_sums_back(Call& c) {
 
 // One box of maxima, and the pixel each was found at (-1: an empty bin).
 template <class T>
-void box_maxima(const T* box, const Setup& s, const T* image, T* out, int64_t* found) {
+void box_maxima(const T* box, const Setup& s, const T* image, T* out, int64_t* found, std::vector<Span>& spans) {
   const int64_t x = rounded(box[1] * T(s.scale)), y = rounded(box[2] * T(s.scale));
   const int64_t width = std::max<int64_t>(rounded(box[3] * T(s.scale)) - x + 1, 1);
   const int64_t height = std::max<int64_t>(rounded(box[4] * T(s.scale)) - y + 1, 1);
-  for (int64_t i = 0; i < s.rows; ++i)
-    for (int64_t j = 0; j < s.columns; ++j) {
-      const Span v = bin_span<T>(i, s.rows, y, height, s.height), h = bin_span<T>(j, s.columns, x, width, s.width);
-      const bool empty = v.end <= v.begin || h.end <= h.begin;
-      for (int64_t c = 0; c < s.channels; ++c) {
-        const T* plane = image + c * s.height * s.width;
-        T best = empty ? T(0) : std::numeric_limits<T>::lowest();
+  spans.clear();
+  for (int64_t i = 0; i < s.rows; ++i) spans.push_back(bin_span<T>(i, s.rows, y, height, s.height));
+  for (int64_t j = 0; j < s.columns; ++j) spans.push_back(bin_span<T>(j, s.columns, x, width, s.width));
+  for (int64_t c = 0; c < s.channels; ++c) {
+    const T* plane = image + c * s.height * s.width;
+    for (int64_t i = 0; i < s.rows; ++i)
+      for (int64_t j = 0; j < s.columns; ++j) {
+        const Span v = spans[i], h = spans[s.rows + j];
+        T best = v.end <= v.begin || h.end <= h.begin ? T(0) : std::numeric_limits<T>::lowest();
         int64_t at = -1;
         for (int64_t a = v.begin; a < v.end; ++a)
           for (int64_t b = h.begin; b < h.end; ++b)
             if (plane[a * s.width + b] > best) best = plane[at = a * s.width + b];
-        out[c * s.bins() + i * s.columns + j] = best;
-        found[c * s.bins() + i * s.columns + j] = at;
+        *out++ = best;
+        *found++ = at;
       }
-    }
+  }
 }
 
 // (input, boxes, scale, rows, columns) -> values, pixels they were found at
@@ -239,10 +241,11 @@ void roi_max(Call& c) {
     for_floating(compute, c.op, [&]<class T> {
       check_images(at.data<T>(), s.boxes, s.batch);
       parallel_for(s.boxes, 1, [&](int64_t begin, int64_t end) {
+        std::vector<Span> spans;
         for (int64_t r = begin; r < end; ++r) {
           const T* box = at.data<T>() + r * 5;
           box_maxima(box, s, in.data<T>() + int64_t(box[0]) * s.channels * s.height * s.width, out.data<T>() + r * s.channels * s.bins(),
-                     found.data<int64_t>() + r * s.channels * s.bins());
+                     found.data<int64_t>() + r * s.channels * s.bins(), spans);
         }
       });
     });

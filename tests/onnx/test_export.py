@@ -178,7 +178,7 @@ def test_images(name):
     check(IMAGES[name], IMAGE, atol=1e-3)
 
 
-WITHOUT_FORM = """_cholesky _cholesky_inverse _cholesky_solve _ctc_loss _fft_c2c _fft_c2r _fft_r2c _fractional_max_pool1d _fractional_max_pool2d
+WITHOUT_FORM = """_cholesky _cholesky_inverse _cholesky_solve _ctc_loss _deform_columns _fft_c2c _fft_c2r _fft_r2c _fractional_max_pool1d _fractional_max_pool2d
     _fractional_max_pool3d _linalg_cholesky _linalg_eig _linalg_eigh _linalg_householder_product _linalg_inv _linalg_lu_factor _linalg_lu_solve _linalg_qr
     _linalg_solve _linalg_solve_triangular _linalg_svd_full _multi_margin_loss _multilabel_margin_loss _nanmedian _ormqr _pdist _strided_put _strided_take
     _triangular_solve _upsample_lanczos_aa2d as_strided_scatter cauchy_ cummax cummin cumprod digamma erfinv exponential_ geometric_ geqrf i0 igamma igammac lgamma log_normal_ mode
@@ -199,6 +199,20 @@ def test_every_differentiable_operation_has_a_mapping():
 
     assert sorted({n for n, overloads in entries.items() for e in overloads if missing(n, e)}) == sorted(WITHOUT_FORM)
     assert [n for n in (*_builder.mappings, *_builder.inverses) if n not in entries and n.removesuffix("_") not in entries] == []
+
+
+def test_boxes_and_regions():
+    from facula.vision import ops
+
+    class Pooled(nn.Module):
+        def forward(self, x, rows, scores):
+            kept = ops.nms(rows[:, 1:], scores, 0.5)
+            return ops.roi_align(x, rows, (3, 2), 0.5, 2), ops.roi_align(x, rows, 2, aligned=True), ops.roi_pool(x, rows, 2), kept
+
+    facula.manual_seed(0)
+    corner = facula.rand(6, 2) * 6
+    rows = facula.cat([facula.tensor([0.0, 1, 1, 0, 1, 0])[:, None], corner, corner + facula.rand(6, 2) * 5], 1)
+    check(Pooled(), facula.randn(2, 3, 12, 10), rows, facula.rand(6), opset_version=18)
 
 
 @pytest.mark.parametrize("name", EXPRESSIONS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import facula
 
-from .._builder import maps
+from .._builder import UnsupportedOperatorError, maps
 
 
 def _padded(mode):
@@ -54,6 +54,29 @@ maps("_upsample_bicubic_aa2d")(_resized("cubic", antialias=True))
 def _grid_sampler(b, x, grid, mode, padding, align_corners):
     names = ("linear", "nearest", "cubic") if b.opset >= 20 else ("bilinear", "nearest", "bicubic")
     return b.emit("GridSample", x, grid, mode=names[mode], padding_mode=("zeros", "border", "reflection")[padding], align_corners=int(align_corners))
+
+
+# ---------------------------------------------------------------- boxes and regions
+@maps("_roi_sums")
+def _roi_sums(b, x, boxes, kind, scale, rows, columns, sampling, aligned):
+    if kind != 0:
+        raise UnsupportedOperatorError("onnx.export: position-sensitive pooling of regions has no form in ONNX")
+    images = b.emit("Cast", b.emit("Gather", boxes, b.constant(0), axis=1), to=7)  # 7: int64
+    corners = b.emit("Gather", boxes, b.constant([1, 2, 3, 4]), axis=1)
+    return b.emit("RoiAlign", x, corners, images, output_height=rows, output_width=columns, sampling_ratio=max(sampling, 0), spatial_scale=float(scale),
+                  coordinate_transformation_mode="half_pixel" if aligned else "output_half_pixel")
+
+
+@maps("_roi_max")
+def _roi_max(b, x, boxes, scale, rows, columns):
+    return b.emit("MaxRoiPool", x, boxes, pooled_shape=[rows, columns], spatial_scale=float(scale)), None
+
+
+@maps("_nms")
+def _nms(b, boxes, scores, iou_threshold):
+    most, threshold = b.constant([2 ** 31 - 1]), b.constant([float(iou_threshold)], facula.float32)
+    kept = b.emit("NonMaxSuppression", b.emit("Unsqueeze", boxes, [0]), b.emit("Unsqueeze", scores, [0, 1]), most, threshold)  # (kept, 3)
+    return b.emit("Gather", kept, b.constant(2), axis=1)
 
 
 # ---------------------------------------------------------------- patches

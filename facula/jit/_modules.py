@@ -34,6 +34,14 @@ class ScriptModule(Module):
 
     _program: Program | None = None
     _program_names: frozenset = frozenset()
+    _of_library = False  # whether forward is the library's own, which reads attributes itself
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):  # a class of the user's, with methods marked by script_method
+            from ._script import compiled_after_init
+
+            cls.__init__ = compiled_after_init(cls, cls.__init__)
 
     @property
     def original_name(self):
@@ -51,7 +59,8 @@ class ScriptModule(Module):
     @property
     def code(self):
         """The text of `forward`."""
-        return self._program.methods.get("forward", "")
+        text = self._program.methods.get("forward", "")
+        return _with_result(text, lambda: self.graph) if text else ""
 
     @property
     def code_with_constants(self):
@@ -60,12 +69,22 @@ class ScriptModule(Module):
 
     @property
     def graph(self):
-        """The operations of a trace; the text of `forward` for a script."""
-        return self._program.graph if self._program.graph is not None else self.code
+        """`forward` as nodes and blocks."""
+        from ._graph import graph_of
 
-    @property
-    def inlined_graph(self):
-        return self.graph
+        text = self._program.methods.get("forward")
+        if not text:
+            raise RuntimeError(f"{self.original_name} has no forward whose graph could be shown")
+        return graph_of("forward", text, f"__torch__.{self.original_name}", self._attribute_types())
+
+    inlined_graph = graph
+
+    def _attribute_types(self):
+        tables = (("_parameters", lambda t: "Tensor"), ("_buffers", lambda t: "Tensor"),
+                  ("_modules", lambda m: f"__torch__.{getattr(m, 'original_name', type(m).__name__)}"))
+        found = {name: kind(thing) for table, kind in tables for name, thing in self.__dict__[table].items()}
+        plain = {name: type(v).__name__ for name, v in self.__dict__.items() if isinstance(v, (bool, int, float, str)) and not name.startswith("_")}
+        return {**plain, **found}
 
     def save(self, f, _extra_files=None):
         """Writes the program and its tensors; see `jit.save`."""
@@ -103,6 +122,18 @@ class ScriptModule(Module):
         raise pickle.PickleError("ScriptModules cannot be pickled: use jit.save and jit.load")
 
 
+def _with_result(text, graph):
+    """The text with the type of its result, where the graph tells it."""
+    from ._graph import long
+
+    first, line, rest = text.partition("\n")
+    if "->" in first or not first.endswith("):"):
+        return text
+    outputs = list(graph().outputs())
+    kind = long(outputs[0].type()) if len(outputs) == 1 else None
+    return f"{first[:-1]} -> {kind}:{line}{rest}" if kind else text
+
+
 class RecursiveScriptModule(ScriptModule):
     """A scripted module; its children are scripted too."""
 
@@ -132,20 +163,20 @@ class ScriptFunction:
     @property
     def code(self):
         """The function's text."""
-        return self._program.functions[self._program.name]
+        return _with_result(self._program.functions[self._program.name], lambda: self.graph)
 
     @property
     def graph(self):
-        """The operations of a trace; the text for a script."""
-        return self._program.graph if self._program.graph is not None else self.code
+        """The function as nodes and blocks."""
+        from ._graph import graph_of
 
-    @property
-    def inlined_graph(self):
-        return self.graph
+        return graph_of(self.name, self._program.functions[self.name])
+
+    inlined_graph = graph
 
     def as_module(self):
         """A module without state whose forward is this function."""
-        text = self.code
+        text = self._program.functions[self.name]
         head, _, rest = text.partition("(")
         comma = "" if rest.lstrip().startswith(")") else ", "
         methods = {"forward": f"def forward(self{comma}{rest}"}
@@ -186,7 +217,7 @@ def build(program, state, library_class=None):
     """A module that runs `program` with the given `__dict__`; a library class runs as it is."""
     if library_class is not None:
         kind = type("RecursiveScriptModule", (RecursiveScriptModule, library_class),
-                    {"_program": program, "forward": library_class.forward, "extra_repr": RecursiveScriptModule.extra_repr,
+                    {"_program": program, "_of_library": True, "forward": library_class.forward, "extra_repr": RecursiveScriptModule.extra_repr,
                      "__reduce__": ScriptModule.__reduce__, "__deepcopy__": ScriptModule.__deepcopy__, "__copy__": ScriptModule.__copy__})
     else:
         methods, _ = compile_functions(program.methods, program.functions, program.constants, program.classes)

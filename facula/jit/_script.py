@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import enum
+import functools
 import inspect
 import math
 import textwrap
@@ -512,6 +513,30 @@ def script_module(module, memo=None):
     made.__dict__["_modules"] = children
     memo[id(module)] = made
     return made
+
+
+def compiled_after_init(cls, init):
+    """An `__init__` after which the methods marked by `script_method` are compiled: of classes that derive from ScriptModule."""
+    @functools.wraps(init)
+    def call(self, *args, **kwargs):
+        init(self, *args, **kwargs)
+        if type(self) is cls:
+            _compile_marked(self, cls)
+
+    return call
+
+
+def _compile_marked(module, cls):
+    unit, memo = _Unit(module), {}
+    for name in dir(cls):
+        if getattr(inspect.getattr_static(cls, name, None), "_torchscript_modifier", None) in ("script_method", "export"):
+            unit.method(name)
+    for name, child in module._modules.items():
+        module._modules[name] = child and script_module(child, memo)
+    program = Program(cls.__name__, unit.methods, unit.functions, unit.constants, unit.classes, unit.ignored)
+    made = type(build(program, {}))
+    members = {n: vars(made)[n] for n in (*program.methods, *program.ignored, "_program", "_program_names")}
+    module.__class__ = type(cls.__name__, (cls,), {**members, "__module__": cls.__module__})
 
 
 def _library_text(kind):

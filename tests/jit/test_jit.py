@@ -133,9 +133,81 @@ def test_shared_tensors_stay_shared_through_a_file():
 def test_a_frozen_module_has_no_state():
     net, x = small_net(), facula.randn(2, 1, 8, 8)
     frozen = jit.freeze(jit.script(net))
-    assert facula.equal(frozen(x), net(x)) and not frozen.state_dict()
+    assert facula.allclose(frozen(x), net(x), atol=1e-5) and not frozen.state_dict()
     with pytest.raises(RuntimeError, match="eval mode"):
         jit.freeze(jit.script(Branch()))
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.bn1, self.conv2, self.bn2 = nn.Conv2d(2, 2, 3, padding=1), nn.BatchNorm2d(2), nn.Conv2d(2, 2, 1, bias=False), nn.BatchNorm2d(2)
+        self.gain = 2
+
+    def forward(self, x):
+        out = self.conv1(x)
+        out = self.bn1(out)
+        return x + self.bn2(self.conv2(out.relu())) * self.gain
+
+    @jit.export
+    def doubled(self, k: int):
+        return k * self.gain
+
+
+def test_freezing_joins_batch_norms_and_hides_attributes():
+    net, x = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), Residual()), facula.randn(2, 1, 4, 4)
+    for _ in range(3):
+        net(facula.randn(8, 1, 4, 4) * 2 + 1)
+    wanted = net.eval()(x)
+    frozen = jit.freeze(jit.script(net))
+    assert facula.allclose(frozen(x), wanted, atol=1e-5) and facula.allclose(jit.optimize_for_inference(jit.script(net))(x), wanted, atol=1e-5)
+    names = [m.original_name for m in frozen.modules()]
+    assert "BatchNorm2d" not in names and names.count("Identity") == 3 and facula.allclose(net(x), wanted)
+    one = jit.freeze(jit.script(net[2]), preserved_attrs=["doubled"])
+    assert one.doubled(4) == 8 and not hasattr(one, "gain") and not hasattr(one, "conv1") and not hasattr(jit.freeze(jit.script(net[2])), "doubled")
+    back = jit.load(io.BytesIO(one.save_to_buffer()))
+    assert facula.allclose(back(facula.ones(1, 2, 4, 4)), net[2](facula.ones(1, 2, 4, 4)), atol=1e-5) and back.doubled(2) == 4
+
+
+class Marked(jit.ScriptModule):
+    def __init__(self, width):
+        super().__init__()
+        self.weight, self.lin, self.times = nn.Parameter(facula.ones(width)), nn.Linear(width, width), 3
+
+    @jit.script_method
+    def forward(self, x):
+        for _ in range(self.times):
+            x = self.lin(x)
+        return x * self.weight
+
+    def in_python(self):
+        return [self.times]
+
+
+def test_classes_of_script_modules():
+    module, x = Marked(2), facula.ones(1, 2)
+    assert [n for n, _ in module.named_parameters()] == ["weight", "lin.weight", "lin.bias"] and module.in_python() == [3]
+    assert facula.equal(jit.load(io.BytesIO(module.save_to_buffer()))(x), module(x)) and isinstance(module, Marked) and "range" in module.code
+
+
+def test_graphs():
+    @jit.script
+    def f(x, n: int):
+        total = x
+        for i in range(n):
+            if i % 2 == 0:
+                total = total + x[:, i]
+        return total.sum(), [n]
+
+    text = str(f.graph)
+    assert text.startswith("graph(%x.1 : Tensor,\n      %n.1 : int):\n") and f.code.startswith("def f(x, n: int) -> Tuple[Tensor, List[int]]:")
+    assert [n.kind() for n in f.graph.nodes()][-4:] == ["prim::Loop", "aten::sum", "prim::ListConstruct", "prim::TupleConstruct"]
+    loop = f.graph.findNode("prim::Loop")
+    assert [n.kind() for b in loop.blocks() for n in b.nodes() if n.kind().startswith("prim::If")] == ["prim::If"]
+    assert len(f.graph.findAllNodes("aten::add")) == 1 and len(list(f.graph.inputs())) == 2
+    traced = jit.trace(small_net(), facula.randn(1, 1, 8, 8))
+    assert "aten::conv2d" in str(traced.graph) and 'prim::GetAttr[name="weight"]' in str(traced.graph) and "__torch__.Sequential" in str(traced.graph)
+    assert "aten::linear" in str(jit.script(nn.Linear(2, 2)).graph) and "prim::CallMethod" in str(jit.script(Branch()).graph)
 
 
 def test_functions_call_functions_and_keep_defaults():

@@ -169,7 +169,9 @@ def _positional(args, names):
 
 def fix(kwargs, name, value):
     """Sets an argument that the weights decide; a different one from the caller is an error."""
-    if kwargs.setdefault(name, value) != value:
+    if kwargs.get(name) is None:
+        kwargs[name] = value
+    elif kwargs[name] != value:
         raise ValueError(f"The parameter '{name}' expected value {value} but got {kwargs[name]} instead.")
 
 
@@ -180,21 +182,30 @@ def load(model, weights, progress):
     return model
 
 
-def register(function=None, *, loads=False):
+def register(function=None, *, loads=False, backbone=None, positional=()):
     """Makes a function that builds a model known by its name, and gives it `weights`, `progress` and the old `pretrained`.
 
-    The function takes `weights`, resolved, and the model's arguments. With `loads` it also takes `progress` and loads the weights
-    itself.
+    Args:
+        function: Takes `weights`, resolved, and the model's arguments.
+        loads: Whether the function also takes `progress` and loads the weights itself.
+        backbone: A model that it starts from: the function also takes `weights_backbone`, which by default are ImageNet's, and None
+            where the whole model has weights.
+        positional: Parameters that could be given by position once, after `weights` and `progress`.
     """
     if function is None:
-        return functools.partial(register, loads=loads)
+        return functools.partial(register, loads=loads, backbone=backbone, positional=positional)
     name = function.__name__
 
     @functools.wraps(function)
     def build(*args, **kwargs):
-        kwargs = {**_positional(args, ("weights", "progress")), **kwargs}
+        kwargs = {**_positional(args, ("weights", "progress", *positional)), **kwargs}
         progress = kwargs.pop("progress", True)
         weights = _resolved(name, kwargs)
+        if backbone is not None:
+            if not {"weights_backbone", "pretrained_backbone"} & set(kwargs):
+                kwargs["weights_backbone"] = _enum(backbone)["IMAGENET1K_V1"]
+            own = _resolved(backbone, kwargs, "weights_backbone", "pretrained_backbone")
+            kwargs["weights_backbone"] = own if weights is None else None
         if loads:
             return function(weights=weights, progress=progress, **kwargs)
         if weights is not None and weights.meta["categories"] is not None:
@@ -215,19 +226,20 @@ def _bound(builder, values):
     return function
 
 
-def register_all(module, builder, settings):
+def register_all(module, builder, settings, **options):
     """Registers `builder(name, *settings)` for every name, in the module's namespace.
 
     Args:
         module: The module's `globals()`.
         builder: Takes the name's settings, `weights` and the caller's arguments, and returns the model.
         settings: Dict from name to a tuple.
+        options: What `register` takes; a callable option is called with the name's settings.
     """
     for name, values in settings.items():
         function = _bound(builder, values)
         function.__name__ = function.__qualname__ = name
         function.__module__, function.__doc__ = module["__name__"], f"The model {name}; see the class for its arguments."
-        module[name] = register(function)
+        module[name] = register(function, **{k: v(*values) if callable(v) else v for k, v in options.items()})
 
 
 def register_model(name=None):

@@ -287,9 +287,9 @@ void weight_tile(const T* source, const int64_t* taps, const int64_t* lines, int
       for (int v = 0; v < V; ++v) right[v] = load(b + v * W);
 #pragma GCC unroll 16
       for (int i = 0; i < M; ++i) {
-        const T left = a[i][w];
+        const Vec<T> left = a[i][w] - Vec<T>{};
 #pragma GCC unroll 2
-        for (int v = 0; v < V; ++v) acc[i][v] += left * right[v];
+        for (int v = 0; v < V; ++v) acc[i][v] = mad(left, right[v], acc[i][v]);
       }
     }
   }

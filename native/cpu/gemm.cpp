@@ -217,7 +217,7 @@ void run(Problem<S> x) {
   swap_roles(y);
   if (cost(y) < cost(x)) x = y;
   x.b_in_place = same && x.b.col == 1 && (small || x.m <= 4 * kRows);
-  x.a_in_place = same && (small || (x.a.col == 1 && x.n <= 16 * kCols<T>));
+  x.a_in_place = same && (small || x.a.col == 1);
   if (small) run_small(x);
   else run_large(x);
 }

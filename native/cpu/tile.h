@@ -36,6 +36,26 @@ inline __attribute__((always_inline)) Vec<T> load(const T* p) { return *reinterp
 template <class T>
 inline __attribute__((always_inline)) void store(T* p, Vec<T> v) { *reinterpret_cast<Vec<T>*>(p) = v; }
 
+// a * b + c, fused where the processor fuses: every file compiles it alike, whatever its flags.
+inline __attribute__((always_inline)) Vec<float> mad(Vec<float> a, Vec<float> b, Vec<float> c) {
+#if defined(__AVX512F__)
+  return __builtin_ia32_vfmaddps512_mask(a, b, c, -1, 4);
+#elif defined(__FMA__)
+  return __builtin_ia32_vfmaddps256(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+inline __attribute__((always_inline)) Vec<double> mad(Vec<double> a, Vec<double> b, Vec<double> c) {
+#if defined(__AVX512F__)
+  return __builtin_ia32_vfmaddpd512_mask(a, b, c, -1, 4);
+#elif defined(__FMA__)
+  return __builtin_ia32_vfmaddpd256(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
 // Contiguous elements as computed with: 16-bit floats widen.
 inline __attribute__((always_inline)) Vec<float> load_as(const float* p) { return load(p); }
 inline __attribute__((always_inline)) Vec<double> load_as(const double* p) { return load(p); }
@@ -92,9 +112,9 @@ inline __attribute__((always_inline)) void multiply(int64_t k, const T* a, int64
     for (int j = 0; j < V; ++j) right[j] = load(b + j * kLanes<T>);
 #pragma GCC unroll 16
     for (int i = 0; i < M; ++i) {
-      const T left = a[i * row];
+      const Vec<T> left = a[i * row] - Vec<T>{};
 #pragma GCC unroll 4
-      for (int j = 0; j < V; ++j) acc[i][j] += left * right[j];
+      for (int j = 0; j < V; ++j) acc[i][j] = mad(left, right[j], acc[i][j]);
     }
     a += step;
     b += ldb;

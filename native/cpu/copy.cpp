@@ -4,6 +4,7 @@
 #include "cpu/convert.h"
 #include "cpu/parallel.h"
 #include "cpu/strided.h"
+#include "cpu/tile.h"
 
 namespace facula {
 namespace {
@@ -33,23 +34,39 @@ Row row_of(DType to, DType from) {
   });
 }
 
-// Same-size elements with swapped fast dimensions: square tiles keep both sides in cache.
+// Same-size elements with swapped fast dimensions: square tiles of whole cache lines keep both sides in cache.
+constexpr int64_t kTile = 16;
 template <class T>
-void transpose_tiles(std::byte* to, int64_t to_row, const std::byte* from, int64_t from_col, int64_t rows, int64_t cols,
-                     int64_t r0, int64_t r1) {
-  constexpr int64_t kTile = 16;
+void transpose_tile(T* to, int64_t to_row, const T* from, int64_t from_col, int64_t rows, int64_t cols) {
+  if constexpr (sizeof(T) >= 4) {
+    using Real = std::conditional_t<sizeof(T) == 4, float, double>;
+    constexpr int W = tile::kLanes<Real>;
+    if (rows == kTile && cols == kTile) {
+      for (int64_t r = 0; r < kTile; r += W)
+        for (int64_t c = 0; c < kTile; c += W) {
+          tile::Vec<Real> v[W];
+#pragma GCC unroll 16
+          for (int j = 0; j < W; ++j) v[j] = tile::load(reinterpret_cast<const Real*>(from + (c + j) * from_col + r));
+          tile::transpose<Real>(v);
+#pragma GCC unroll 16
+          for (int j = 0; j < W; ++j) tile::store(reinterpret_cast<Real*>(to + (r + j) * to_row + c), v[j]);
+        }
+      return;
+    }
+  }
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < cols; ++j) to[i * to_row + j] = from[j * from_col + i];
+}
+
+template <class T>
+void transpose_tiles(std::byte* to, int64_t to_row, const std::byte* from, int64_t from_col, int64_t cols, int64_t r0, int64_t r1) {
   for (int64_t r = r0; r < r1; r += kTile)
     for (int64_t c = 0; c < cols; c += kTile) {
-      const int64_t rn = std::min(r1 - r, kTile), cn = std::min(cols - c, kTile);
-      T tile[kTile][kTile];
-      for (int64_t j = 0; j < cn; ++j) {
-        const T* source = reinterpret_cast<const T*>(from + (c + j) * from_col) + r;
-        for (int64_t i = 0; i < rn; ++i) tile[i][j] = source[i];
-      }
-      for (int64_t i = 0; i < rn; ++i)
-        std::memcpy(reinterpret_cast<T*>(to + (r + i) * to_row) + c, tile[i], size_t(cn) * sizeof(T));
+      // Columns of the source lie on pages of their own, which the processor does not fetch ahead.
+      for (int64_t j = c + kTile; j < std::min(cols, c + 2 * kTile); ++j) __builtin_prefetch(from + j * from_col + r * int64_t(sizeof(T)));
+      transpose_tile(reinterpret_cast<T*>(to + r * to_row) + c, to_row / int64_t(sizeof(T)), reinterpret_cast<const T*>(from + c * from_col) + r,
+                     from_col / int64_t(sizeof(T)), std::min(r1 - r, kTile), std::min(cols - c, kTile));
     }
-  (void)rows;
 }
 
 bool copy_transposed(const Walk<2>& w, std::byte* to, const std::byte* from, int64_t item) {
@@ -75,7 +92,7 @@ bool copy_transposed(const Walk<2>& w, std::byte* to, const std::byte* from, int
         f += at * w.steps[1][dims[i]];
       }
       const int64_t r0 = job % strips * strip, r1 = std::min(rows, r0 + strip);
-      auto run = [&]<class T> { transpose_tiles<T>(to + t, w.steps[0][other], from + f, w.steps[1][last], rows, cols, r0, r1); };
+      auto run = [&]<class T> { transpose_tiles<T>(to + t, w.steps[0][other], from + f, w.steps[1][last], cols, r0, r1); };
       if (item == 4) run.template operator()<uint32_t>();
       else if (item == 8) run.template operator()<uint64_t>();
       else run.template operator()<uint16_t>();

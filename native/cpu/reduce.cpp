@@ -364,6 +364,20 @@ void variance(Call& c) {
   c.out = {cast(v, to_real(x.dtype())), cast(m, x.dtype())};
 }
 
+// Each sum waits for the one before it, so several rows go side by side.
+template <bool kProduct, int kRows, class T>
+void cumulate_rows(const T* p, T* q, int64_t n) {
+  Wide<T> v[kRows];
+  for (auto& x : v) x = kProduct ? Wide<T>(1) : Wide<T>(0);
+  for (int64_t k = 0; k < n; ++k)
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      if constexpr (kProduct) v[r] *= Wide<T>(p[r * n + k]);
+      else v[r] += Wide<T>(p[r * n + k]);
+      q[r * n + k] = T(v[r]);
+    }
+}
+
 // cumsum / cumprod (input, dim, dtype?)
 template <bool kProduct>
 void cumulate(Call& c) {
@@ -392,16 +406,9 @@ void cumulate(Call& c) {
         });
         return;
       }
-      parallel_for(outer * inner, std::max<int64_t>(1, kPiece / n), [&](int64_t a, int64_t b) {
-        for (int64_t i = a; i < b; ++i) {
-          const int64_t base = i / inner * n * inner + i % inner;
-          Wide<T> v = kProduct ? Wide<T>(1) : Wide<T>(0);
-          for (int64_t k = 0; k < n; ++k) {
-            if constexpr (kProduct) v *= Wide<T>(p[base + k * inner]);
-            else v += Wide<T>(p[base + k * inner]);
-            q[base + k * inner] = T(v);
-          }
-        }
+      parallel_for(outer, std::max<int64_t>(1, kPiece / n), [&](int64_t a, int64_t b) {
+        for (; a + 4 <= b; a += 4) cumulate_rows<kProduct, 4>(p + a * n, q + a * n, n);
+        for (; a < b; ++a) cumulate_rows<kProduct, 1>(p + a * n, q + a * n, n);
       });
     });
   }

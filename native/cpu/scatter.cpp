@@ -31,6 +31,22 @@ void check_index_type(Call& c, const Tensor& index) {
   throw RuntimeError("index ", k, " is out of bounds for dimension ", dim, " with size ", size);
 }
 
+// The common row, with nothing to work out for an element.
+template <class T>
+void take_row(const T* from, const int64_t* k, int64_t size, T* to, int64_t a, int64_t b, int64_t dim) {
+  for (int64_t i = a; i < b; ++i) {
+    if (uint64_t(k[i]) >= uint64_t(size)) out_of_bounds(k[i], dim, size);
+    to[i] = from[k[i]];
+  }
+}
+template <class T, class Combine>
+void combine_row(T* to, const int64_t* k, int64_t size, const T* from, int64_t n, int64_t dim, const Combine& combine) {
+  for (int64_t j = 0; j < n; ++j) {
+    if (uint64_t(k[j]) >= uint64_t(size)) out_of_bounds(k[j], dim, size);
+    to[k[j]] = combine(to[k[j]], from[j]);
+  }
+}
+
 void gather(Call& c) {
   const Tensor& index = c.tensor(2);
   const int64_t dim = wrap_dim(c.integer(1), c.tensor(0).dim());
@@ -58,6 +74,7 @@ void gather(Call& c) {
       const T* base = from + outer[size_t(m == 1 ? r : r / n)];
       const int64_t* k = at + r * width;
       T* t = to + r * width;
+      if (m == 1 && stride == 1) return take_row(base, k, size, t, a, b, dim);
       for (int64_t i = a; i < b; ++i) {
         if (uint64_t(k[i]) >= uint64_t(size)) out_of_bounds(k[i], dim, size);
         t[i] = base[k[i] * stride + (m == 1 ? 0 : inner[size_t(i)])];
@@ -98,6 +115,10 @@ void scatter_lanes(const Tensor& x, int64_t dim, const Lanes& lanes, const Tenso
         const int64_t* k = at + o * n;
         T* base = to + outer[size_t(o)];
         const T* f = from + source_outer[size_t(o)];
+        if (stride == 1 && source_stride == 1) {
+          combine_row(base, k, size, f, n, dim, combine);
+          continue;
+        }
         for (int64_t j = 0; j < n; ++j) {
           if (uint64_t(k[j]) >= uint64_t(size)) out_of_bounds(k[j], dim, size);
           T& t = base[k[j] * stride];
@@ -214,12 +235,20 @@ void embedding(Call& c) {
   Tensor out = empty(sizes, weight.dtype(), weight.device());
   c.out.push_back(out);
   if (out.is_meta() || indices.is_meta()) return;
-  Places p;
-  p.at = index_values(indices, weight.size(0), false, "index out of range in self");
-  for (auto& i : p.at) i *= weight.stride(0);
-  p.inner = offsets_of({weight.size(1)}, {weight.stride(1)});
-  p.finish();
-  take_places(p, weight, out);
+  const Tensor at = contiguous_as(indices, DType::int64);
+  const Tensor table = weight.stride(1) == 1 || weight.size(1) == 1 ? weight : contiguous(weight);
+  const int64_t width = weight.size(1), row = table.stride(0), size = weight.size(0);
+  const int64_t* k = at.data<int64_t>();
+  for_size(item_size(weight.dtype()), [&]<class T> {
+    const T* from = table.data<T>();
+    T* to = out.data<T>();
+    parallel_for(at.numel(), std::max<int64_t>(1, (16 << 10) / std::max<int64_t>(1, width)), [&](int64_t a, int64_t b) {
+      for (int64_t i = a; i < b; ++i) {
+        if (uint64_t(k[i]) >= uint64_t(size)) throw IndexError("index out of range in self");
+        std::memcpy(to + i * width, from + k[i] * row, size_t(width) * sizeof(T));
+      }
+    });
+  });
 }
 
 // Every part of the rows is summed by one task, in the order of the indices: no two threads meet,

@@ -13,6 +13,7 @@ template <class T>
 PyObject* number_object(T v) {
   if constexpr (std::is_same_v<T, bool>) return PyBool_FromLong(v);
   else if constexpr (is_complex_v<T>) return PyComplex_FromDoubles(v.real(), v.imag());
+  else if constexpr (std::is_same_v<T, c32>) return PyComplex_FromDoubles(float(v.re), float(v.im));
   else if constexpr (std::is_same_v<T, uint64_t>) return PyLong_FromUnsignedLongLong(v);
   else if constexpr (std::is_integral_v<T>) return PyLong_FromLongLong(v);
   else return PyFloat_FromDouble(double(float(v)));
@@ -21,7 +22,7 @@ template <>
 PyObject* number_object<double>(double v) { return PyFloat_FromDouble(v); }
 
 PyObject* element(DType dtype, const std::byte* p) {
-  return for_all(dtype, "item", [&]<class T>() -> PyObject* { return number_object(*reinterpret_cast<const T*>(p)); });
+  return for_stored(dtype, "item", [&]<class T>() -> PyObject* { return number_object(*reinterpret_cast<const T*>(p)); });
 }
 
 PyObject* list_of(const Tensor& x, int d, const std::byte* p) {

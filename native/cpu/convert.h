@@ -7,6 +7,11 @@ namespace facula {
 template <class To, class From>
 inline To convert(From v) {
   if constexpr (std::is_same_v<To, From>) return v;
+  else if constexpr (std::is_same_v<From, c32>) return convert<To>(c64(float(v.re), float(v.im)));
+  else if constexpr (std::is_same_v<To, c32>) {
+    const c64 z = convert<c64>(v);
+    return {float16(z.real()), float16(z.imag())};
+  }
   else if constexpr (is_complex_v<From>) {
     if constexpr (is_complex_v<To>) return To(typename To::value_type(v.real()), typename To::value_type(v.imag()));
     else if constexpr (std::is_same_v<To, bool>) return v != From(0);

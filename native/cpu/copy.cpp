@@ -29,8 +29,8 @@ void convert_row(std::byte* to, int64_t to_step, const std::byte* from, int64_t 
 using Row = void (*)(std::byte*, int64_t, const std::byte*, int64_t, int64_t);
 
 Row row_of(DType to, DType from) {
-  return for_all(to, "copy_", [&]<class To>() -> Row {
-    return for_all(from, "copy_", [&]<class From>() -> Row { return convert_row<To, From>; });
+  return for_stored(to, "copy_", [&]<class To>() -> Row {
+    return for_stored(from, "copy_", [&]<class From>() -> Row { return convert_row<To, From>; });
   });
 }
 
@@ -144,9 +144,9 @@ void copy_into(const Tensor& to, const Tensor& source) {
 
 void fill_scalar(const Tensor& x, const Scalar& value) {
   if (x.numel() == 0 || x.is_meta()) return;
-  for_all(x.dtype(), "fill_", [&]<class T> {
+  for_stored(x.dtype(), "fill_", [&]<class T> {
     T v;
-    if constexpr (is_complex_v<T>) v = convert<T>(value.c());
+    if constexpr (is_complex_v<T> || std::is_same_v<T, c32>) v = convert<T>(value.c());
     else if constexpr (std::is_integral_v<T>) v = value.kind <= Scalar::integer ? convert<T>(value.i) : convert<T>(value.d());
     else v = T(value.d());
     if (x.is_contiguous()) {

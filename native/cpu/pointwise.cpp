@@ -52,12 +52,12 @@ void move(void* to, int64_t to_step, const void* from, int64_t from_step, int64_
 
 Move load_of(DType compute, DType stored) {
   return for_compute(compute, "load", [&]<class To>() -> Move {
-    return for_all(stored, "load", [&]<class From>() -> Move { return move<To, From>; });
+    return for_stored(stored, "load", [&]<class From>() -> Move { return move<To, From>; });
   });
 }
 Move store_of(DType stored, DType compute) {
-  if (compute == DType::bool_) return for_all(stored, "store", [&]<class To>() -> Move { return move<To, bool>; });
-  return for_all(stored, "store", [&]<class To>() -> Move {
+  if (compute == DType::bool_) return for_stored(stored, "store", [&]<class To>() -> Move { return move<To, bool>; });
+  return for_stored(stored, "store", [&]<class To>() -> Move {
     return for_compute(compute, "store", [&]<class From>() -> Move { return move<To, From>; });
   });
 }

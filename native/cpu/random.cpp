@@ -119,10 +119,22 @@ void need_floating(Call& c, const Tensor& x) {
   if (!is_floating(x.dtype())) not_implemented_for(c.op, x.dtype());
 }
 
-// uniform_(input, from, to, generator)
-void uniform(Call& c) {
-  const Tensor& x = c.tensor(0);
+// Draws the parts of complex numbers, as numbers of an innermost dimension.
+template <class Draw>
+void draw_parts(const Tensor& x, Draw draw) {
+  Dims sizes = x.sizes();
+  sizes.push_back(2);
+  Tensor parts = empty(sizes, to_real(x.dtype()));
+  draw(parts);
+  Tensor z = as_view(parts, x.sizes(), contiguous_strides(x.sizes()), 0);
+  z->dtype = x.dtype();
+  copy_into(x, z);
+}
+
+// uniform_(input, from, to, generator); complex: both parts
+void uniform_into(Call& c, const Tensor& x) {
   const double from = c.real(1, 0), to = c.real(2, 1);
+  if (is_complex(x.dtype())) return draw_parts(x, [&](const Tensor& parts) { uniform_into(c, parts); });
   need_floating(c, x);
   const float from_f = float(from), range_f = float(to) - from_f;
   if (from > to) throw RuntimeError("uniform_ expects to return a [from, to) range, but found from=", from, " > to=", to);
@@ -135,7 +147,10 @@ void uniform(Call& c) {
     }
     else return T(m::mad(g.uniform_float(), range_f, from_f));
   });
-  c.out.push_back(x);
+}
+void uniform(Call& c) {
+  uniform_into(c, c.tensor(0));
+  c.out.push_back(c.tensor(0));
 }
 
 // Logarithm, sine and cosine of positive floats by Cephes' polynomials (Moshier), which PyTorch's vectors of normals are made by.
@@ -215,13 +230,7 @@ void normal(Call& c) {
   const double mean = c.real(1, 0), deviation = c.real(2, 1);
   if (deviation < 0) throw RuntimeError("normal expects std >= 0.0, but found std ", deviation);
   if (is_complex(x.dtype())) {
-    Dims sizes = x.sizes();
-    sizes.push_back(2);
-    Tensor parts = empty(sizes, to_real(x.dtype()));
-    normal_into(parts, mean, deviation * std::sqrt(0.5), generator_of(c, 3), c.op);
-    Tensor z = as_view(parts, x.sizes(), contiguous_strides(x.sizes()), 0);
-    z->dtype = x.dtype();
-    copy_into(x, z);
+    draw_parts(x, [&](const Tensor& parts) { normal_into(parts, mean, deviation * std::sqrt(0.5), generator_of(c, 3), c.op); });
   } else {
     need_floating(c, x);
     normal_into(x, mean, deviation, generator_of(c, 3), c.op);

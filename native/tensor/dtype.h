@@ -115,6 +115,8 @@ template <> inline constexpr DType dtype_of<uint16_t> = DType::uint16;
 template <> inline constexpr DType dtype_of<uint32_t> = DType::uint32;
 template <> inline constexpr DType dtype_of<uint64_t> = DType::uint64;
 
+template <> inline constexpr DType dtype_of<c32> = DType::complex32;
+
 template <class T> inline constexpr bool is_complex_v = false;
 template <class T> inline constexpr bool is_complex_v<std::complex<T>> = true;
 
@@ -141,6 +143,13 @@ decltype(auto) for_all(DType t, std::string_view op, Body&& body) {
     case DType::uint64: return body.template operator()<uint64_t>();
     default: not_implemented_for(op, t);
   }
+}
+
+// The same with complex32, which is only stored: copies and elementwise operations widen it.
+template <class Body>
+decltype(auto) for_stored(DType t, std::string_view op, Body&& body) {
+  if (t == DType::complex32) return body.template operator()<c32>();
+  return for_all(t, op, body);
 }
 
 // Computation in few types keeps the code small: kernels take inputs converted to one of these.

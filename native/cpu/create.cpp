@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "cpu/copy.h"
+#include "cpu/math.h"
 #include "cpu/parallel.h"
 
 namespace facula {
@@ -90,7 +91,10 @@ void linspace(Call& c) {
       else { a = W(start.d()); b = W(end.d()); }
       const W step = n > 1 ? (b - a) / W(double(n - 1)) : W(0);
       for (int64_t i = 0; i < n; ++i) {
-        const W v = i < n / 2 ? a + step * W(double(i)) : b - step * W(double(n - 1 - i));
+        W v;
+        if constexpr (std::is_same_v<W, T> && !is_complex_v<T>)  // fused, as PyTorch's loop is
+          v = i < n / 2 ? m::mad(step, W(i), a) : m::mad(-step, W(n - 1 - i), b);
+        else v = i < n / 2 ? a + step * W(double(i)) : b - step * W(double(n - 1 - i));
         p[i] = T(n == 1 ? a : v);
       }
     });

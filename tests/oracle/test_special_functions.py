@@ -40,3 +40,22 @@ def test_incomplete_gamma(name):
     at = torch.tensor([0, 0.1, 0.5, 1, 3, 15, 40, 300, float("inf"), -1], dtype=torch.float64)
     a, x = at.unsqueeze(1), at * 1.1
     same(getattr(facula, name)(facula.from_numpy(a.numpy()), facula.from_numpy(x.numpy())), getattr(torch, name)(a, x), rtol=1e-7, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", torch.signal.windows.__all__)
+def test_windows(name):
+    options = {"a": [0.3, 0.2, 0.5]} if name == "general_cosine" else {}
+    for length in (2, 9, 40):
+        for sym in (True, False):
+            same(getattr(facula.signal.windows, name)(length, sym=sym, **options), getattr(torch.signal.windows, name)(length, sym=sym, **options),
+                 rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"hop_length": 3, "center": False}, {"win_length": 8, "normalized": True}, {"onesided": False, "pad_mode": "constant"}])
+def test_short_time_transforms(options):
+    torch.manual_seed(0)
+    x, length = torch.randn(2, 50), options.get("win_length", 16)
+    theirs = torch.stft(x, 16, window=torch.hann_window(length), return_complex=True, **options)
+    ours = facula.stft(facula.from_numpy(x.numpy()), 16, window=facula.hann_window(length), return_complex=True, **options)
+    assert ours.stride() == theirs.stride()
+    same(ours, theirs, rtol=1e-5, atol=1e-5)

@@ -178,6 +178,50 @@ class SyncBatchNorm(_BatchNorm):
         if input.dim() < 2:
             raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")
 
+    def forward(self, input):
+        group = self._others()
+        if group is None:
+            return super().forward(input)
+        self._check_input_dim(input)
+        return self._across(input, group)
+
+    def _others(self):
+        """The group, if statistics are taken and there are other processes."""
+        import sys
+
+        dist = sys.modules.get("facula.distributed")  # without it nothing has been started
+        if not self.training or dist is None or not dist.is_initialized():
+            return None
+        group = self.process_group or dist.group.WORLD
+        return group if group.size > 1 else None
+
+    def _across(self, input, group):
+        """Mean and variance over the batches of all processes, through which gradients flow."""
+        from facula.distributed.nn.functional import all_reduce
+
+        dims = [d for d in range(input.dim()) if d != 1]
+        shape = [1, -1, *[1] * (input.dim() - 2)]
+        x = input.to(facula.promote_types(input.dtype, facula.float32))
+        count = x.numel() // max(x.shape[1], 1)
+        total = all_reduce(facula.cat([x.sum(dims), x.new_full((1,), count)]), group=group)
+        n = total[-1].detach()
+        mean = total[:-1] / n
+        centred = x - mean.view(shape)
+        var = all_reduce(centred.square().sum(dims), group=group) / n
+        if self.track_running_stats:
+            self._note(mean.detach(), var.detach() * n / (n - 1).clamp(min=1))
+        out = centred * (var + self.eps).rsqrt().view(shape)
+        if self.weight is not None:
+            out = out * self.weight.view(shape)
+        return (out if self.bias is None else out + self.bias.view(shape)).to(input.dtype)
+
+    def _note(self, mean, var):
+        with facula.no_grad():
+            self.num_batches_tracked.add_(1)
+            share = self.momentum if self.momentum is not None else 1.0 / float(self.num_batches_tracked)
+            for running, now in ((self.running_mean, mean), (self.running_var, var)):
+                running.copy_(running * (1 - share) + now * share)
+
     @classmethod
     def convert_sync_batchnorm(cls, module, process_group=None):
         """The module with every batch normalisation replaced by this class."""

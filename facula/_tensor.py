@@ -223,6 +223,12 @@ core.attach("_make_subclass", _make_subclass)
 
 
 @_method
+def _is_view(self):
+    """Whether this is a view of another tensor."""
+    return self._base is not None
+
+
+@_method
 def as_subclass(self, cls):
     """The same memory as an object of another class."""
     return core.make_subclass(cls, self, self.requires_grad, _overrides(cls))

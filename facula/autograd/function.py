@@ -6,6 +6,7 @@ import functools
 import warnings
 
 from .._native import core
+from .graph import _local
 
 Tensor = core.Tensor
 
@@ -13,24 +14,28 @@ Tensor = core.Tensor
 class FunctionCtx:
     """What `forward` leaves for `backward`; it is the graph's node itself."""
 
+    to_save = saved_for_forward = dirty_tensors = non_differentiable = ()
+    materialize_grads = True
+    needs_input_grad = ()
+
     def save_for_backward(self, *tensors):
-        self._to_save = tensors
+        self.to_save = tensors
 
     def save_for_forward(self, *tensors):
-        self._saved_forward = tensors
+        self.saved_for_forward = tensors
 
     def mark_dirty(self, *args):
-        self._dirty = args
+        self.dirty_tensors = args
 
     def mark_non_differentiable(self, *args):
-        self._non_differentiable = args
+        self.non_differentiable = args
+
+    def mark_shared_storage(self, *pairs):
+        warnings.warn("mark_shared_storage is deprecated. Tensors with shared storages are automatically tracked. Note that calls to `set_()` are "
+                      "not tracked", FutureWarning, 2)
 
     def set_materialize_grads(self, value):
-        self._materialize = bool(value)
-
-    @property
-    def needs_input_grad(self):
-        return self._needs_input_grad
+        self.materialize_grads = value
 
     @property
     def saved_tensors(self):
@@ -42,17 +47,16 @@ class FunctionCtx:
 class _Saved:
     """A saved tensor with the version it had; outputs are kept without their history."""
 
-    def __init__(self, tensor, output_index):
+    __slots__ = ("output", "tensor", "unpack", "packed", "version")
+
+    def __init__(self, tensor, output_index, hooks):
         self.output = output_index
         self.tensor = None
-        from .graph import _local
-
-        stack = getattr(_local, "stack", None)
         self.unpack = None
         if tensor is None:
             return
-        if stack:
-            pack, self.unpack = stack[-1]
+        if hooks:
+            pack, self.unpack = hooks
             with _no_grad():
                 self.packed = pack(tensor)
             return
@@ -65,12 +69,8 @@ class _Saved:
         if self.tensor is None:
             return None
         if self.tensor._version != self.version:
-            kind = self.tensor.type()
-            raise RuntimeError(f"one of the variables needed for gradient computation has been modified by an inplace operation: [{kind} "
-                               f"{list(self.tensor.shape)}] is at version {self.tensor._version}; expected version {self.version} instead. Hint: "
-                               "enable anomaly detection to find the operation that failed to compute its gradient, with "
-                               "torch.autograd.set_detect_anomaly(True).")
-        if self.output is not None and node.slots_used:
+            core.saved_was_changed(self.tensor, self.version, -1 if self.output is None else self.output, node)
+        if self.output is not None:
             out = self.tensor.detach()
             out._set_history(node, self.output)
             return out
@@ -86,44 +86,42 @@ def _no_grad():
 class BackwardCFunction(FunctionCtx, core.Node):
     """The node of a Function: calls the user's `backward`."""
 
-    _to_save = ()
     _saved = None
-    _saved_forward = _jvp_saved = ()
-    _dirty = ()
-    _non_differentiable = ()
-    _materialize = True
-    _needs_input_grad = ()
-    slots_used = False
+    _jvp_saved = ()
+
+    @property
+    def metadata(self):
+        """Notes attached to the node."""
+        return self.__dict__.setdefault("_metadata", {})
 
     def _unpack(self):
-        if self._saved is None:
-            return tuple(self._jvp_saved or self._to_save)
-        if self._saved == "freed":
+        if self._released:
             raise RuntimeError("Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
                                "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
                                "retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors "
                                "after calling backward.")
+        if self._saved is None:
+            return tuple(self._jvp_saved or self.to_save)
         return tuple(s.get(self) for s in self._saved)
 
     def _backward(self, *grads):
-        cls = self._forward_cls
-        if cls.backward is Function.backward and cls.vjp is Function.vjp:
-            cls.backward(self)
-        if self._materialize:
-            grads = tuple(self._zero(i) if g is None else g for i, g in enumerate(grads))
-        function = cls.backward if cls.backward is not Function.backward else cls.vjp
-        result = function(self, *grads)
+        result = _rule(self._forward_cls)(self, *(tuple(self._zero(i) if g is None else g for i, g in enumerate(grads)) if self.materialize_grads else grads))
         result = result if isinstance(result, tuple) else (result,)
-        while len(result) > len(self._needs_input_grad) and result[-1] is None:
+        wanted = len(self.needs_input_grad)
+        while len(result) > wanted and result[-1] is None:
             result = result[:-1]
-        if len(result) != len(self._needs_input_grad):
-            raise RuntimeError(f"function {type(self).__name__} returned an incorrect number of gradients (expected {len(self._needs_input_grad)}, got {len(result)})")
-        return tuple(self._checked(i, g) for i, g in zip(self._edge_inputs, (result[i] for i in self._edge_inputs)))
+        if len(result) != wanted:
+            raise RuntimeError(f"function {type(self).__name__} returned an incorrect number of gradients (expected {wanted}, got {len(result)})")
+        meta = self._input_meta
+        for i, g in enumerate(result):
+            if g is not None and i not in meta:
+                raise RuntimeError(f"function {type(self).__name__} returned a gradient different than None at position {i + 1}, but the corresponding "
+                                   "forward input was not a Variable")
+        return tuple([None if result[i] is None else self._checked(i, result[i], *meta[i]) for i in meta])
 
-    def _checked(self, i, g):
-        if g is None or not isinstance(g, Tensor):
-            return None
-        shape, dtype = self._input_meta[i]
+    def _checked(self, i, g, shape, dtype):
+        if not isinstance(g, Tensor):
+            raise RuntimeError(f"expected Variable or None (got {type(g).__name__})")
         if g.shape != shape:
             from .._callbacks import sum_to_size
 
@@ -132,7 +130,12 @@ class BackwardCFunction(FunctionCtx, core.Node):
             except RuntimeError:
                 raise RuntimeError(f"Function {type(self).__name__} returned an invalid gradient at index {i} - got {list(g.shape)} but expected shape "
                                    f"compatible with {list(shape)}") from None
-        return g.to(dtype) if g.dtype != dtype else g
+        if g.dtype == dtype:
+            return g
+        if g.dtype.is_complex and not dtype.is_complex:
+            raise RuntimeError("Expected isFloatingType(grad.scalar_type()) || (input_is_complex == grad_is_complex) to be true, but got false.  (Could "
+                               "this error message be improved?  If so, please report an enhancement request to PyTorch.)")
+        return g.to(dtype)
 
     def _zero(self, i):
         import facula
@@ -141,11 +144,20 @@ class BackwardCFunction(FunctionCtx, core.Node):
         return None if meta is None else facula.zeros(meta[0], dtype=meta[1], device=meta[2])
 
 
+def _rule(cls):
+    """The user's `backward`, or `vjp`."""
+    if cls.vjp is not Function.vjp:
+        if cls.backward is not Function.backward:
+            raise RuntimeError("Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement one of them.")
+        return cls.vjp
+    return cls.backward
+
+
 class FunctionMeta(type):
     """Gives every Function the class of its nodes."""
 
     def __init__(cls, name, bases, attrs):
-        cls._backward_cls = type(name + "Backward", (BackwardCFunction,), {"_forward_cls": cls, "__module__": cls.__module__})
+        cls._backward_cls = type(name + "Backward", (BackwardCFunction,), {"_forward_cls": cls, "__module__": __name__})
         super().__init__(name, bases, attrs)
 
 
@@ -196,80 +208,131 @@ class Function(metaclass=FunctionMeta):
             from .._dispatch import custom_function
 
             return custom_function(cls, args, kwargs)
-        node = cls._backward_cls()
-        node._needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
-        tracked = core.is_grad_enabled() and any(node._needs_input_grad)
-        with _no_grad():
-            if cls.setup_context is not Function.setup_context:
-                output = cls.forward(*args, **kwargs)
-                cls.setup_context(node, args, output)
-            else:
-                output = cls.forward(node, *args, **kwargs)
+        node, output, tracked = _call(cls, args, kwargs)
         return _record(node, args, output, tracked)
 
 
+def _call(cls, args, kwargs):
+    """Runs `forward` outside the graph: the node, what forward returned, and whether to record it."""
+    node = cls._backward_cls()
+    node.needs_input_grad = needs = tuple([isinstance(a, Tensor) and a.requires_grad for a in args])
+    tracked = True in needs and core.is_grad_enabled()
+    before = core.is_grad_enabled()
+    core.set_grad_enabled(False)
+    try:
+        if cls.setup_context is not Function.setup_context:
+            output = cls.forward(*args, **kwargs)
+            cls.setup_context(node, args, output)
+        else:
+            output = cls.forward(node, *args, **kwargs)
+    finally:
+        core.set_grad_enabled(before)
+    return node, output, tracked
+
+
 def _record(node, args, output, tracked):
+    """Makes the outputs those of `node`: their history, aliases of inputs, what was marked; saves what is to be saved."""
     outputs = output if isinstance(output, tuple) else (output,)
     inputs = {id(a) for a in args if isinstance(a, Tensor)}
-    dirty, fixed = {id(t) for t in node._dirty}, {id(t) for t in node._non_differentiable}
-    if not tracked:
-        for t in node._dirty:
-            t._bump()
-        return output
-    node._edge_inputs = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
-    node._input_meta = {i: (args[i].shape, args[i].dtype) for i in node._edge_inputs}
-    node._set_next([args[i] for i in node._edge_inputs])
-    node._set_slots(outputs)
+    dirty, fixed = {id(t) for t in node.dirty_tensors}, {id(t) for t in node.non_differentiable}
+    if tracked:
+        node._input_meta = meta = {i: (a.shape, a.dtype) for i, a in enumerate(args) if isinstance(a, Tensor)}
+        node._set_next([args[i] for i in meta])
+        node._set_slots(outputs)
+    count = 0
     made = []
     for i, o in enumerate(outputs):
-        if not isinstance(o, Tensor):
-            made.append(o)
-            continue
-        if id(o) in dirty:
-            o._bump()
-            if o.is_leaf and o.requires_grad:
-                raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-            o._set_history(node, i, True)
-        elif id(o) in fixed or not (o.dtype.is_floating_point or o.dtype.is_complex):
-            o = o.detach() if id(o) in inputs else o
-        else:
-            is_view = id(o) in inputs or o._base is not None
-            o = core.alias(o) if id(o) in inputs or o.requires_grad else o
-            o._set_history(node, i)
-            if is_view:
-                o._flags |= 256  # writing into it would bypass `backward`
+        if isinstance(o, Tensor):
+            given, changed = id(o) in inputs, id(o) in dirty
+            if changed:
+                o._bump()
+                dirty.discard(id(o))
+            if not tracked or id(o) in fixed or not (o.dtype.is_floating_point or o.dtype.is_complex):
+                o = o.detach() if given and not changed or o.requires_grad else o
+            else:
+                o = _tracked(node, i, o, given, changed)
+                count += 1
         made.append(o)
-    positions = {id(o): i for i, o in enumerate(outputs) if isinstance(o, Tensor) and id(o) not in inputs}
-    positions.update({id(o): i for i, o in enumerate(made) if isinstance(o, Tensor) and id(o) in dirty})
-    node._saved = [_Saved(t, positions.get(id(t))) for t in node._to_save]
-    node._to_save = ()
-    node.slots_used = True
+    if dirty:
+        raise RuntimeError("Some elements marked as dirty during the forward method were not returned as output. The inputs that are modified "
+                           "inplace must all be outputs of the Function.")
+    if count > 1:
+        for o in made:
+            if isinstance(o, Tensor) and o._flags & CUSTOM_VIEW:
+                o._flags |= MANY_VIEWS
+    if tracked:
+        _save(node, outputs, made, inputs)
     return tuple(made) if isinstance(output, tuple) else made[0]
+
+
+CUSTOM_VIEW, MANY_VIEWS, FRAGILE_VIEW = 256, 512, 256 | 512 | 1024 | 2048  # as in native/tensor/tensor.h
+
+
+def _tracked(node, i, o, given, changed):
+    """One output with its history."""
+    if changed:
+        if o.is_leaf and o.requires_grad:
+            raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
+        o._set_history(node, i, True)
+        return o
+    base = o if given and o._base is None else o._base
+    o = core.alias(o) if given or o.requires_grad else o
+    o._set_history(node, i)
+    if base is not None:
+        o._set_base(base)
+        o._flags = o._flags & ~FRAGILE_VIEW | CUSTOM_VIEW  # writing into it would bypass `backward`
+    return o
+
+
+def _save(node, outputs, made, inputs):
+    node._run_always()
+    if not node.to_save:
+        return
+    for i, t in enumerate(node.to_save):
+        if t is not None and not isinstance(t, Tensor):
+            raise TypeError(f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}")
+    marked = {id(t) for t in node.dirty_tensors}
+    positions = {id(o): i for i, o in enumerate(outputs) if isinstance(o, Tensor) and (id(o) not in inputs or id(o) in marked)}
+    positions.update({id(o): i for i, o in enumerate(made) if isinstance(o, Tensor) and id(o) in marked})
+    stack = getattr(_local, "stack", None)
+    hooks = stack[-1] if stack else None
+    node._saved = [_Saved(t, positions.get(id(t)), hooks) for t in node.to_save]
+    node.to_save = ()
 
 
 def dual_function(level, cls, args, kwargs):
     """`apply` on dual numbers: the Function's own `jvp` gives the tangents."""
-    from .._levels import dual, level_of
-    from .forward_ad import strip
+    from .._levels import WRAPPED, dual, level_of
+    from .forward_ad import _levels, strip
 
     duals = [isinstance(a, Tensor) and level_of(a) is level for a in args]
-    primals = [strip(a, level) if d else a for a, d in zip(args, duals)]
-    node = cls._backward_cls()
-    node._needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in primals)
-    tracked = core.is_grad_enabled() and any(node._needs_input_grad)
-    with _no_grad():
-        if cls.setup_context is not Function.setup_context:
-            output = cls.forward(*primals, **kwargs)
-            cls.setup_context(node, tuple(primals), output)
-        else:
-            output = cls.forward(node, *primals, **kwargs)
-    node._jvp_saved = node._saved_forward or node._to_save
+    primals = tuple([strip(a, level) if d else a for a, d in zip(args, duals)])
+    new_style = cls.setup_context is not Function.setup_context
+    if not new_style and level not in _levels:
+        raise RuntimeError("In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, ...), it must override the "
+                           "setup_context staticmethod. For more details, please see https://pytorch.org/docs/main/notes/extending.func.html")
+    inner = new_style and any(isinstance(a, Tensor) and a._flags & WRAPPED for a in primals)
+    if inner:  # the level around has its own way
+        recorded = cls.apply(*primals, **kwargs)
+        node = cls._backward_cls()
+        node.needs_input_grad = (False,) * len(primals)
+        cls.setup_context(node, primals, recorded)
+    else:
+        node, output, tracked = _call(cls, primals, kwargs)
+    node._jvp_saved = node.saved_for_forward or node.to_save
     slopes = cls.jvp(node, *(a._wrapped[2] if d else None for a, d in zip(args, duals)))
-    recorded = _record(node, primals, output, tracked)
-    if not isinstance(recorded, tuple):
-        slopes = slopes[0] if isinstance(slopes, tuple) else slopes
-        return recorded if slopes is None else dual(level, recorded, slopes)
-    return tuple(o if t is None or not isinstance(o, Tensor) else dual(level, o, t) for o, t in zip(recorded, slopes))
+    if not inner:
+        recorded = _record(node, primals, output, tracked)
+    results = recorded if isinstance(recorded, tuple) else (recorded,)
+    slopes = slopes if isinstance(slopes, tuple) else (slopes,)
+    if len(slopes) != len(results):
+        raise RuntimeError(f"Function's jvp returned an invalid number of forward gradients (expected {len(results)} but got {len(slopes)})")
+    for o, t in zip(results, slopes):
+        if isinstance(o, Tensor) and t is not None and o.shape != t.shape:
+            raise RuntimeError("Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. "
+                               f"Tensor is of size {list(o.shape)} while the given forward gradient is of size {list(t.shape)}.")
+    made = tuple([o if t is None or not isinstance(o, Tensor) else dual(level, o, t) for o, t in zip(results, slopes)])
+    return made if isinstance(recorded, tuple) else made[0]
 
 
 def once_differentiable(backward):
@@ -285,7 +348,7 @@ def once_differentiable(backward):
         made = []
         for r in results:
             if isinstance(r, Tensor):
-                node = _Once()
+                node = Error()
                 node._set_next(())
                 r = r.detach()
                 r._set_history(node, 0)
@@ -295,7 +358,7 @@ def once_differentiable(backward):
     return call
 
 
-class _Once(core.Node):
+class Error(core.Node):
     def _backward(self, *grads):
         raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections import namedtuple
 
-
 from .._levels import Level, batched, depth_of, level_of, lift
 from .._native import core
 from ..utils import _pytree as pytree
 from ._vmap import unwrap
 
 Tensor = core.Tensor
+_MORE = "For more details, please see https://pytorch.org/docs/main/notes/extending.func.html"
 VmapInfo = namedtuple("VmapInfo", ["batch_size", "randomness"])
 
 
 def batched_function(level, cls, args, kwargs):
     """`cls.apply` where some arguments are examples of this level."""
     from ..autograd.function import Function, _no_grad, _record
+
+    if cls.setup_context is Function.setup_context:
+        raise RuntimeError("In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, ...), it must override the "
+                           f"setup_context staticmethod. {_MORE}")
 
     values, dims = [], []
     for a in args:
@@ -25,29 +29,34 @@ def batched_function(level, cls, args, kwargs):
         dims.append(a._wrapped[2] if mine else None)
     own_rule = cls.vmap is not Function.vmap
     if own_rule and cls.generate_vmap_rule:
-        raise RuntimeError("You tried to vmap over " + cls.__name__ + ", but it has both generate_vmap_rule=True and an overriden vmap staticmethod. Please set "
-                           "generate_vmap_rule=False or delete the overriden vmap staticmethod to avoid ambiguity.")
+        raise RuntimeError("You tried to vmap over " + cls.__name__ + ", but it has both generate_vmap_rule=True and an overridden vmap staticmethod. Please "
+                           f"set generate_vmap_rule=False or delete the overridden vmap staticmethod to avoid ambiguity. {_MORE}")
     if not own_rule and not cls.generate_vmap_rule:
         raise RuntimeError("You tried to vmap over " + cls.__name__ + ", but it does not have vmap support. Please override and implement the vmap "
-                           "staticmethod or set generate_vmap_rule=True.")
+                           f"staticmethod or set generate_vmap_rule=True. {_MORE}")
+    recorded = core.is_grad_enabled() and any(isinstance(a, Tensor) and a.requires_grad and depth_of(a) == level.depth for a in args)
+    if not recorded and all(d is None for d in dims):  # the same for all examples
+        return cls.apply(*values, **kwargs)
     if own_rule:
-        output, out_dims = cls.vmap(VmapInfo(level.size, level.randomness), tuple(dims), *values)
+        found = cls.vmap(VmapInfo(level.size, level.randomness), tuple(dims), *values)
+        if not (isinstance(found, tuple) and len(found) == 2):
+            raise RuntimeError("Expected the vmap staticmethod to have two returns, an output and out_dims with pytree structure compatible with the "
+                               f"output. Got a {type(found)} instead")
+        output, out_dims = found
         flat, spec = pytree.tree_flatten(output)
         where = pytree._broadcast_to_and_flatten(out_dims, spec)
     else:
         flat, spec = pytree.tree_flatten(_generated(cls, level, dims).apply(*values, **kwargs))
         where = [0] * len(flat)
     output = pytree.tree_unflatten([batched(level, x, d) if isinstance(x, Tensor) else x for x, d in zip(flat, where)], spec)
-    if not (core.is_grad_enabled() and any(isinstance(a, Tensor) and a.requires_grad and depth_of(a) == level.depth for a in args)):
+    if not recorded:
         return output
     lifted = [lift(a, level) if isinstance(a, Tensor) else a for a in args]
     node = cls._backward_cls()
-    node._needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in lifted)
+    node.needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in lifted)
     with _no_grad():
         cls.setup_context(node, tuple(lifted), output)
     return _record(node, lifted, output, True)
-
-
 
 
 def _generated(cls, level, dims):
@@ -92,7 +101,7 @@ def _generated(cls, level, dims):
             shown = examples(inner, values, dims)
             results = [batched(inner, o) if isinstance(o, Tensor) else o for o in outputs]
             own = cls._backward_cls()
-            own._needs_input_grad = ctx.needs_input_grad
+            own.needs_input_grad = ctx.needs_input_grad
             cls.setup_context(own, tuple(shown), tuple(results) if ctx.is_tuple else results[0])
             return own, values
 

@@ -185,7 +185,7 @@ class Run {
     bool any = false;
     for (auto& g : grads) any = any || g;
     std::vector<Tensor> out(node->next.size());
-    if (any && task.needed) {
+    if ((any || node->always) && task.needed) {
       if (node->variable && node->variable->autograd) run_tensor_hooks(node->variable->autograd->hooks.get(), grads[0]);
       run_slot_hooks(*node, grads);
       bool stop = false;
@@ -217,7 +217,7 @@ class Run {
   void apply(Node& node, std::vector<Tensor>& grads, std::vector<Tensor>& out) {
     std::vector<Tensor> inputs;
     if (node.post_hooks) inputs = grads;
-    if (node.released)
+    if (node.released && !node.always)  // a Function may not need what it saved
       throw RuntimeError("Trying to backward through the graph a second time (or directly access saved tensors after they "
                          "have already been freed). Saved intermediate values of the graph are freed when you call "
                          ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the "

@@ -75,7 +75,7 @@ Node* init_node(Node* n) {
   new (&n->variable) Tensor();
   n->dict = n->weakrefs = nullptr;
   n->state = nullptr;
-  n->released = false;
+  n->released = n->always = false;
   n->sequence = next_sequence++;
   n->apply = apply_python;
   return n;
@@ -105,8 +105,8 @@ PyObject* node_sequence(PyObject* o, PyObject*) { return PyLong_FromUnsignedLong
 PyObject* node_name(PyObject* o, PyObject*) {
   const char* n = strrchr(Py_TYPE(o)->tp_name, '.');
   n = n ? n + 1 : Py_TYPE(o)->tp_name;
-  // PyTorch spells these three with their C++ namespace.
-  for (const char* own : {"AccumulateGrad", "NotImplemented", "CopyBackwards"})
+  // PyTorch spells these with their C++ namespace.
+  for (const char* own : {"AccumulateGrad", "NotImplemented", "CopyBackwards", "CopySlices", "Error"})
     if (!strcmp(n, own)) return PyUnicode_FromFormat("torch::autograd::%s", n);
   return PyUnicode_FromString(n);
 }
@@ -151,6 +151,7 @@ PyObject* node_slot_meta(PyObject* o, PyObject* index) {
   const size_t i = PyLong_AsSize_t(index);
   if (i >= node_of(o)->slots.size()) Py_RETURN_NONE;
   auto& s = node_of(o)->slots[i];
+  if (s.dtype == DType::undefined) Py_RETURN_NONE;
   return Py_BuildValue("(NON)", size_object(s.sizes), dtype_object(s.dtype), device_object(s.device));
 }
 PyObject* node_needs(PyObject* o, PyObject* index) {
@@ -188,6 +189,7 @@ PyObject* node_call(PyObject* o, PyObject* args, PyObject*) {
     return out.release();
   });
 }
+PyObject* node_run_always(PyObject* o, PyObject*) { node_of(o)->always = true; Py_RETURN_NONE; }
 PyObject* node_released(PyObject* o, void*) { return PyBool_FromLong(node_of(o)->released); }
 PyObject* node_apply(PyObject* o, PyObject* grads) { return node_call(o, grads, nullptr); }
 PyObject* node_release(PyObject* o, PyObject*) { release_saved(*node_of(o)); Py_RETURN_NONE; }
@@ -224,6 +226,7 @@ PyMethodDef node_methods[] = {{"name", node_name, METH_NOARGS, "The node's name.
                               {"_set_slots", node_set_slots, METH_O, ""},
                               {"_slot_meta", node_slot_meta, METH_O, ""},
                               {"_needs", node_needs, METH_O, ""},
+                              {"_run_always", node_run_always, METH_NOARGS, ""},
                               {"_apply", node_apply, METH_VARARGS, ""},
                               {"_release", node_release, METH_NOARGS, ""}, {}};
 
@@ -340,15 +343,18 @@ Tensor graphless(const Tensor& t) {
 
 bool should_track(const Tensor& t) { return modes.grad && t.requires_grad(); }
 
+[[noreturn]] static void refuse_view(const Tensor& t, bool indirect);
+
 NodeRef grad_fn(const Tensor& t) {
   if (!t->autograd) return {};
   auto& meta = *t->autograd;
   // A view whose base was written since: its history is a strided view of the base's new one.
-  if (meta.base && meta.edge.node && meta.base_version != t->storage->version && meta.base->autograd &&
-      meta.base->autograd->edge.node) {
+  if (meta.base && meta.base_version != t->storage->version && (meta.base->flags & kRequiresGrad) && is_inexact(t.dtype())) {
+    if (t->flags & kFragileView) refuse_view(t, true);
     meta.base_version = t->storage->version;
     Py node = checked(PyObject_CallFunctionObjArgs(callback("view_history"), object_of(t.get()), object_of(meta.base.get()), nullptr));
     meta.edge = {NodeRef(node_of(node.get())), 0};
+    t->flags |= kRequiresGrad;
   }
   return meta.edge.node;
 }
@@ -356,6 +362,7 @@ NodeRef grad_fn(const Tensor& t) {
 Edge gradient_edge(const Tensor& t) {
   if (!t || !t.requires_grad()) return {};
   if (NodeRef node = grad_fn(t)) return {node, t->autograd->edge.slot};
+  if (!(t->flags & kRequiresGrad)) return {};
   auto& meta = autograd_of(t);
   if (meta.accumulator) return {NodeRef(meta.accumulator), 0};
   static PyTypeObject* type = node_type("AccumulateGrad");
@@ -393,26 +400,63 @@ void rebase_history(const Tensor& t, NodeRef node, uint32_t slot) {
   set_history(t, std::move(node), slot);
 }
 
-// The name of the Function whose output a tensor is.
-static std::string custom_name(const Tensor& t) {
-  std::string name = t->autograd->edge.node ? Py_TYPE((PyObject*)t->autograd->edge.node.get())->tp_name : "Function";
-  if (name.ends_with("Backward")) name.resize(name.size() - 8);
+bool view_wants_grad(const TensorObject& t) {
+  return t.autograd->base && (t.autograd->base->flags & kRequiresGrad) && is_inexact(t.dtype);
+}
+
+void note_view(const Tensor& base, const Tensor& view, bool one_of_many) {
+  auto& meta = autograd_of(view);
+  meta.base = base->autograd && base->autograd->base ? base->autograd->base : base;
+  meta.base_version = view->storage->version;
+  const uint32_t made = modes.inference ? uint32_t(kInferenceView) : !modes.grad ? uint32_t(kNoGradView) : one_of_many ? uint32_t(kManyViews) : 0;
+  view->flags = (view->flags & ~uint32_t(kInference)) | (made ? made : base->flags & uint32_t(kFragileView));
+}
+
+// The operation whose node this is: "Exp" of ExpBackward0.
+std::string forward_name(const Node& node) {
+  std::string name = Py_TYPE(reinterpret_cast<PyObject*>(const_cast<Node*>(&node)))->tp_name;
+  if (const size_t dot = name.rfind('.'); dot != std::string::npos) name.erase(0, dot + 1);
+  if (name == "CopySlices") return "torch::autograd::CopySlices";
+  if (const size_t at = name.rfind("Backward"); at != std::string::npos && at > 0) name.resize(at);
   return name;
 }
 
-void check_inplace(const Tensor& t, std::string_view) {
-  if (!modes.grad || !t.requires_grad()) return;
-  if (t->flags & kCustomView)
-    throw RuntimeError("Output ", t->autograd->edge.slot, " of ", custom_name(t), " is a view and is being modified inplace. This view was created inside a "
-                       "custom Function (or because an input was returned as-is) and the autograd logic to handle view+inplace would override the custom "
-                       "backward associated with the custom Function, leading to incorrect gradients. This behavior is forbidden. You can fix this by "
-                       "cloning the output of the custom Function.");
-  if (is_leaf(t)) {
-    if (t->autograd && t->autograd->base) throw RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.");
-    throw RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.");
+// A view that must not be written where that is recorded, be it through it or (indirect) through its base.
+[[noreturn]] static void refuse_view(const Tensor& t, bool indirect) {
+  const char* what = indirect ? "its base or another view of its base has been" : "is being";
+  const auto& edge = t->autograd->edge;
+  const char* mode = t->flags & kInferenceView ? "inference_mode" : "no_grad";
+  std::string text = edge.node ? cat("Output ", edge.slot, " of ", forward_name(*edge.node), " is a view and ", what, " modified inplace. ")
+                   : t->flags & kInferenceView ? cat("A view was created in inference mode and ", what, " modified inplace in normal mode. ")
+                                               : cat("A view was created in no_grad mode and ", what, " modified inplace with grad mode enabled. ");
+  if (t->flags & kManyViews)
+    text += "This view is the output of a function that returns multiple views. Such functions do not allow the output views to be modified inplace. "
+            "You should replace the inplace operation by an out-of-place one.";
+  else if (t->flags & kCustomView)
+    text += "This view was created inside a custom Function (or because an input was returned as-is) and the autograd logic to handle view+inplace "
+            "would override the custom backward associated with the custom Function, leading to incorrect gradients. This behavior is forbidden. You "
+            "can fix this by cloning the output of the custom Function.";
+  else
+    text += cat("Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the "
+                "inplace either both inside the ", mode, " block (if you don't want the inplace to be tracked) or both outside (if you want the inplace "
+                "to be tracked).");
+  throw RuntimeError(text);
+}
+
+void check_inplace(const Tensor& t, bool recorded) {
+  if ((t->flags & kInference) && !modes.inference)
+    throw RuntimeError("Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal tensor before "
+                       "doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details.");
+  if (!modes.grad || !recorded || !t->autograd) {
+    if (modes.grad && recorded && t.requires_grad())
+      throw RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.");
+    return;
   }
-  if (t->autograd->base && is_leaf(t->autograd->base) && t->autograd->base.requires_grad())
+  if (t->flags & kFragileView) refuse_view(t, false);
+  if (!t.requires_grad()) return;
+  if (t->autograd->base && is_leaf(t->autograd->base))
     throw RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.");
+  if (is_leaf(t)) throw RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.");
 }
 
 int add_graph_types(PyObject* module) {

@@ -23,6 +23,7 @@ struct SavedTensor {
   Py packed, unpack;     // with saved-tensor hooks: what pack gave, and the unpack function
   void save(const Tensor& t, int32_t output_index);
   Tensor get(Node& owner, bool with_graph);
+  [[noreturn]] static void was_changed(const Tensor& t, uint32_t version, int32_t output, Node& owner);
 };
 
 struct OpNodeState;  // bind/op.cpp: overload, saved arguments
@@ -40,6 +41,7 @@ struct Node {
   OpNodeState* state;     // owned; only nodes of table operations
   Tensor variable;        // accumulate nodes: the leaf
   bool released;
+  bool always;            // runs even if all gradients are undefined (autograd.Function)
 };
 extern PyTypeObject NodeType;
 Node* new_node(PyTypeObject* type);  // sequence set, count 1
@@ -58,9 +60,11 @@ struct Autograd {
 };
 Autograd& autograd_of(const Tensor& t);  // makes it
 Tensor graphless(const Tensor& t);       // same value without history; inside vmap and forward mode, wrapped as `t` is
-inline bool is_leaf(const Tensor& t) { return !(t->autograd && t->autograd->edge.node); }
+
 Edge gradient_edge(const Tensor& t);      // where t's gradient goes; empty if none is wanted
 NodeRef grad_fn(const Tensor& t);         // null for leaves; refreshed for views of changed bases
+inline bool is_leaf(const Tensor& t) { return !t->autograd || (t->autograd->base ? !grad_fn(t) : !t->autograd->edge.node); }
+void note_view(const Tensor& base, const Tensor& view, bool one_of_many);  // `view` shows memory of `base`
 void set_history(const Tensor& t, NodeRef node, uint32_t slot);
 bool should_track(const Tensor& t);
 
@@ -94,7 +98,8 @@ void defer_destruction(NodeRef node);  // no recursion however long the chain
 
 // An in-place operation wrote `t`, a view or not: its history becomes `node`'s output `slot`.
 void rebase_history(const Tensor& t, NodeRef node, uint32_t slot);
-void check_inplace(const Tensor& t, std::string_view op);
+std::string forward_name(const Node& node);  // "Exp" of ExpBackward0
+void check_inplace(const Tensor& t, bool recorded);  // whether t may be written; `recorded`: some argument requires a gradient
 // Python functions that the core calls: "rebase_view", "slow_call", ... (facula/_callbacks.py).
 PyObject* callback(const char* name);
 void release_saved(Node& node);

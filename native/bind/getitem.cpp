@@ -11,11 +11,9 @@ bool basic(PyObject* o) { return plain_int(o) || PySlice_Check(o) || o == Py_Non
 
 // The node of a basic view: its rule, in Python, puts the gradient back in place.
 void record_view(const Tensor& x, const Tensor& v, const char* name) {
-  if (!modes.grad) return;
-  auto& meta = autograd_of(v);
-  meta.base = x->autograd && x->autograd->base ? x->autograd->base : x;
-  meta.base_version = v->storage->version;
-  if (!x.requires_grad() || !is_inexact(x.dtype())) return;
+  if (x->flags & kInference) { v->flags |= kInference; return; }
+  note_view(x, v, false);
+  if (!modes.grad || !x.requires_grad() || !is_inexact(x.dtype())) return;
   static Py maker = Py::borrow(callback("basic_view_node"));
   Py node = checked(PyObject_CallFunction(maker.get(), "OOs", object_of(x.get()), object_of(v.get()), name));
   set_history(v, NodeRef(reinterpret_cast<Node*>(node.get())), 0);

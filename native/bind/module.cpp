@@ -108,6 +108,15 @@ PyObject* wrap_batched(PyObject*, PyObject* args) {
   });
 }
 PyObject* graphless_tensor(PyObject*, PyObject* o) { return guarded([&]() -> PyObject* { return give(graphless(Tensor(tensor_of(o)))); }); }
+PyObject* saved_was_changed(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *o, *node;
+    unsigned version;
+    int output;
+    if (!PyArg_ParseTuple(args, "O!IiO!", &TensorType, &o, &version, &output, &NodeType, &node)) return nullptr;
+    SavedTensor::was_changed(Tensor(tensor_of(o)), version, output, *reinterpret_cast<Node*>(node));
+  });
+}
 // depends_on_others(tensors, nodes): whether a graph has leaves besides the ones of `nodes`.
 PyObject* depends_on_others(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
@@ -324,6 +333,7 @@ PyMethodDef functions[] = {
     {"set_num_threads", set_threads, METH_O, nullptr},
     {"backward", backward, METH_VARARGS, nullptr},
     {"backward_run", current_run, METH_NOARGS, nullptr},
+    {"saved_was_changed", saved_was_changed, METH_VARARGS, "Raises the error of a saved tensor that has another version now."},
     {"backward_reaches", reached, METH_O, nullptr},
     {"memory_stats", memory_stats, METH_NOARGS, nullptr},
     {"empty_cache", empty_cache, METH_NOARGS, nullptr},

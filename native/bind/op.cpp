@@ -190,7 +190,7 @@ PyObject* run_pointwise(const Overload& op, PyObject* const* slots, Variant vari
       if (!original.is_meta()) copy_into(original, Tensor(tensor_of(slots[0])));
     }
     out = Tensor(tensor_of(slots[0]));
-    check_inplace(out, op.name);
+    check_inplace(out, modes.grad && any_requires_grad(op, slots));
     if (!(out.sizes() == *sizes))
       throw RuntimeError("output with shape ", out.sizes(), " doesn't match the broadcast shape ", *sizes);
     if (overlaps_itself(out))
@@ -200,6 +200,7 @@ PyObject* run_pointwise(const Overload& op, PyObject* const* slots, Variant vari
     out = Tensor(tensor_of(out_object));
     if (modes.grad && (out.requires_grad() || any_requires_grad(op, slots)))
       throw RuntimeError(op.name, "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad.");
+    check_inplace(out, false);
     resize_out(out, *sizes);
   }
   if (out) {
@@ -275,25 +276,24 @@ void copy_to_out(const Overload& op, const Tensor& out, const Tensor& result) {
   if (overlaps_itself(out))
     throw RuntimeError("unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
                        "Please clone() the tensor before performing the operation.");
+  check_inplace(out, false);
   resize_out(out, result.sizes());
   if (!out.is_meta()) copy_into(out, result);
   out.bump();
 }
 
-void note_views(const Tensor& base, const std::vector<Tensor>& views) {
-  for (auto& v : views) {
-    if (!v || !(v->storage == base->storage)) continue;  // reshape() had to copy
-    auto& meta = autograd_of(v);
-    meta.base = base->autograd && base->autograd->base ? base->autograd->base : base;
-    meta.base_version = v->storage->version;
-  }
+void note_views(const Tensor& base, const std::vector<Tensor>& views, bool many) {
+  for (auto& v : views)
+    if (!v || !v->storage || !(v->storage == base->storage)) continue;  // reshape() may have copied
+    else if (base->flags & kInference) v->flags |= kInference;
+    else note_view(base, v, many);
 }
 
 PyObject* run_general(const Overload& op, PyObject* const* slots, Variant variant, PyObject* out_object) {
   const bool track = modes.grad && op.differentiable && any_requires_grad(op, slots);
   if (variant == Variant::in_place || op.in_place) {
     Tensor self(tensor_of(slots[0]));
-    check_inplace(self, op.name);
+    check_inplace(self, modes.grad && any_requires_grad(op, slots));
     Tensor original;
     if (track && rules_read_first(op, slots)) {
       original = empty_like(self);
@@ -314,7 +314,8 @@ PyObject* run_general(const Overload& op, PyObject* const* slots, Variant varian
   if (track && op.composed && !out_object) return PyObject_Vectorcall(op.composed, slots, op.params.size(), nullptr);
   std::vector<Tensor> out = run_kernel(op, slots);
   if (out_object) {
-    if (track) throw RuntimeError(op.name, "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad.");
+    if (track || (modes.grad && op.differentiable && is_tensor(out_object) && wants_grad(*tensor_of(out_object))))
+      throw RuntimeError(op.name, "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad.");
     if (is_tensor(out_object) && out.size() == 1) { copy_to_out(op, Tensor(tensor_of(out_object)), out[0]); return Py_NewRef(out_object); }
     Py items = checked(PySequence_Tuple(out_object));
     for (size_t i = 0; i < out.size() && Py_ssize_t(i) < PyTuple_GET_SIZE(items.get()); ++i) {
@@ -328,7 +329,7 @@ PyObject* run_general(const Overload& op, PyObject* const* slots, Variant varian
   if (op.view) {
     Tensor base(tensor_of(slots[0]));
     if (out.size() == 1 && out[0].is(base)) return give(out[0]);  // contiguous() with nothing to do
-    if (modes.grad && !modes.inference) note_views(base, out);
+    note_views(base, out, op.list_result);
     if (base->flags & kUntracked) for (auto& v : out) v->flags |= kUntracked;
   }
   if (track) record(op, slots, out, false);
@@ -470,7 +471,7 @@ PyObject* op_record(PyObject* o, PyObject* args) {
         PyObject* r = PyTuple_GET_ITEM(results, i);
         out.push_back(is_tensor(r) ? Tensor(tensor_of(r)) : Tensor());
       }
-      if (overload->view && !modes.inference) note_views(Tensor(tensor_of(slots[0])), out);
+      if (overload->view) note_views(Tensor(tensor_of(slots[0])), out, overload->list_result);
       if (modes.grad && overload->differentiable && any_requires_grad(*overload, slots))
         record(*overload, slots, out, op_of(o)->variant == Variant::in_place || overload->in_place);
       Py_RETURN_NONE;

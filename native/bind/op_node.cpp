@@ -6,7 +6,7 @@
 namespace facula {
 namespace {
 
-bool differentiable(PyObject* o) { return is_tensor(o) && (tensor_of(o)->flags & kRequiresGrad); }
+bool differentiable(PyObject* o) { return is_tensor(o) && wants_grad(*tensor_of(o)); }
 
 Py saved_object(SavedTensor& s, Node& owner, bool with_graph) {
   Tensor t = s.get(owner, with_graph);
@@ -167,6 +167,10 @@ void apply_rules(Node& node, std::vector<Tensor>& grads, bool with_graph) {
 
 void SavedTensor::save(const Tensor& t, int32_t output_index) {
   if (!t) return;
+  if ((t->flags & kInference) && !modes.inference)
+    throw RuntimeError("Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in computation tracked by "
+                       "autograd. To work around this, you can make a clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` "
+                       "instead of `torch.inference_mode()`.");
   output = output_index;
   if (modes.pack_hooks) {
     PyObject* pack = PyTuple_GET_ITEM(modes.pack_hooks, 0);
@@ -186,6 +190,17 @@ void SavedTensor::save(const Tensor& t, int32_t output_index) {
   version = t->storage ? t->storage->version : 0;
 }
 
+void SavedTensor::was_changed(const Tensor& t, uint32_t version, int32_t output, Node& owner) {
+  const std::string what = cat("[torch.", is_complex(t.dtype()) ? "Complex" : "", scalar_type_name(t.dtype()), "Tensor ", t.sizes(), "]");
+  std::string from;
+  NodeRef f = output >= 0 ? NodeRef(&owner) : grad_fn(t);
+  if (f) from = cat(", which is output ", output >= 0 ? uint32_t(output) : t->autograd->edge.slot, " of ", forward_name(*f), ",");
+  throw RuntimeError("one of the variables needed for gradient computation has been modified by an inplace operation: ", what,
+                     from, " is at version ", t->storage->version, "; expected version ", version,
+                     " instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
+                     "torch.autograd.set_detect_anomaly(True, check_nan=False).");
+}
+
 Tensor SavedTensor::get(Node& owner, bool with_graph) {
   if (packed) {
     Py t = checked(PyObject_CallOneArg(unpack.get(), packed.get()));
@@ -193,16 +208,7 @@ Tensor SavedTensor::get(Node& owner, bool with_graph) {
     return Tensor(tensor_of(t.get()));
   }
   if (!tensor) return {};
-  if (tensor->storage && tensor->storage->version != version && !(tensor->flags & kUntracked)) {
-    std::string what = cat("[torch.", is_complex(tensor.dtype()) ? "Complex" : "", scalar_type_name(tensor.dtype()), "Tensor ", tensor.sizes(), "]");
-    std::string from;
-    if (output >= 0) from = cat(", which is output ", output, " of ", Py_TYPE((PyObject*)&owner)->tp_name, ",");
-    else if (NodeRef f = grad_fn(tensor)) from = cat(", which is output ", tensor->autograd->edge.slot, " of ", Py_TYPE((PyObject*)f.get())->tp_name, ",");
-    throw RuntimeError("one of the variables needed for gradient computation has been modified by an inplace operation: ", what,
-                       from, " is at version ", tensor->storage->version, "; expected version ", version,
-                       " instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
-                       "torch.autograd.set_detect_anomaly(True).");
-  }
+  if (tensor->storage && tensor->storage->version != version && !(tensor->flags & kUntracked)) was_changed(tensor, version, output, owner);
   if (output >= 0 && with_graph) {
     Tensor t = graphless(tensor);
     auto& meta = autograd_of(t);
@@ -364,6 +370,10 @@ PyObject* saved_attribute(Node& node, std::string_view name) {
 
 void release_saved(Node& node) {
   if (!node.state) {
+    if (node.always && node.dict && reinterpret_cast<Object*>(&node)->count > 0 && PyDict_GetItemString(node.dict, "_saved")) {
+      node.released = true;
+      PyDict_DelItemString(node.dict, "_saved");
+    }
     return;
   }
   if (!node.state->args.empty() || !node.state->results.empty()) node.released = true;

@@ -76,7 +76,7 @@ PyObject* detach(PyObject* o, PyObject*) {
 PyObject* detach_(PyObject* o, PyObject*) {
   TensorObject* t = tensor_of(o);
   if (t->autograd) {
-    if (t->autograd->base) { PyErr_SetString(PyExc_RuntimeError, "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be called on these gradients. To fix this error, please refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution."); return nullptr; }
+    if (t->autograd->base) { PyErr_SetString(PyExc_RuntimeError, "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be called on these gradients. To fix this error, please refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."); return nullptr; }
     NodeRef gone = std::move(t->autograd->edge.node);
     t->autograd->edge = {};
     if (gone) defer_destruction(std::move(gone));
@@ -156,6 +156,13 @@ PyObject* set_history_(PyObject* o, PyObject* args) {
     Py_RETURN_NONE;
   });
 }
+// Refuses where an in-place change of this tensor is not allowed.
+PyObject* check_inplace_(PyObject* o, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    check_inplace(self_of(o), wants_grad(*tensor_of(o)));
+    Py_RETURN_NONE;
+  });
+}
 PyObject* edge_(PyObject* o, PyObject*) {
   return guarded([&]() -> PyObject* {
     Edge e = gradient_edge(self_of(o));
@@ -206,6 +213,7 @@ PyMethodDef tensor_methods[] = {
     {"_resize_memory", resize_memory, METH_O, ""},
     {"_as_dtype", as_other_dtype, METH_VARARGS, ""},
     {"_set_history", set_history_, METH_VARARGS, ""},
+    {"_check_inplace", check_inplace_, METH_NOARGS, ""},
     {"_gradient_edge", edge_, METH_NOARGS, ""},
     {"_set_base", set_base, METH_O, ""},
     {}};

@@ -117,11 +117,19 @@ PyObject* get_of_layout(PyObject* o, void* name) {
   if (!(tensor_of(o)->flags & kOther)) Py_RETURN_FALSE;
   return PyObject_GetAttrString(tensor_of(o)->autograd->wrapped.get(), static_cast<const char*>(name));
 }
-PyObject* get_version(PyObject* o, void*) { return PyLong_FromUnsignedLong(tensor_of(o)->storage ? tensor_of(o)->storage->version : 0); }
-PyObject* get_is_leaf(PyObject* o, void*) { return PyBool_FromLong(is_leaf(as_tensor(o))); }
+PyObject* get_version(PyObject* o, void*) {
+  if (tensor_of(o)->flags & kInference) {
+    PyErr_SetString(PyExc_RuntimeError, "Inference tensors do not track version counter.");
+    return nullptr;
+  }
+  return PyLong_FromUnsignedLong(tensor_of(o)->storage ? tensor_of(o)->storage->version : 0);
+}
+PyObject* get_is_leaf(PyObject* o, void*) { return guarded([&]() -> PyObject* { return PyBool_FromLong(is_leaf(as_tensor(o))); }); }
 PyObject* get_output_nr(PyObject* o, void*) {
-  auto* a = tensor_of(o)->autograd;
-  return PyLong_FromLong(a ? a->edge.slot : 0);
+  return guarded([&]() -> PyObject* {
+    auto* a = tensor_of(o)->autograd;
+    return PyLong_FromLong(a && grad_fn(as_tensor(o)) ? a->edge.slot : 0);
+  });
 }
 PyObject* get_device_is(PyObject* o, void* type) { return PyBool_FromLong(tensor_of(o)->device.type == Device::Type(intptr_t(type))); }
 PyObject* get_itemsize(PyObject* o, void*) { return PyLong_FromLongLong(item_size(tensor_of(o)->dtype)); }
@@ -129,13 +137,15 @@ PyObject* get_nbytes(PyObject* o, void*) { return PyLong_FromLongLong(item_size(
 PyObject* get_false(PyObject*, void*) { Py_RETURN_FALSE; }
 PyObject* get_none(PyObject*, void*) { Py_RETURN_NONE; }
 
-PyObject* get_requires_grad(PyObject* o, void*) { return PyBool_FromLong(tensor_of(o)->flags & kRequiresGrad); }
+PyObject* get_requires_grad(PyObject* o, void*) { return PyBool_FromLong(wants_grad(*tensor_of(o))); }
 int set_requires_grad(PyObject* o, PyObject* value, void*) {
   return guarded<int>(-1, [&] {
     if (!value || !PyBool_Check(value)) throw RuntimeError("requires_grad must be a bool");
     TensorObject* t = tensor_of(o);
     if (value == Py_True) {
       if (!is_inexact(t->dtype)) throw RuntimeError("only Tensors of floating point and complex dtype can require gradients");
+      if ((t->flags & kInference) && !modes.inference)
+        throw RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
       t->flags |= kRequiresGrad;
     } else {
       if (!is_leaf(as_tensor(o)))

@@ -139,6 +139,10 @@ enum TensorFlag : uint32_t {
   kWrapped = 64,       // a Python number in a 0-dim tensor: promotes like the number
   kOther = 128,        // sparse or other Python-implemented layouts
   kCustomView = 256,   // an input, or a view of one, that an autograd.Function returned
+  kManyViews = 512,    // one of several views that a function returned
+  kNoGradView = 1024,  // a view made where nothing was recorded
+  kInferenceView = 2048,
+  kFragileView = kCustomView | kManyViews | kNoGradView | kInferenceView,  // must not be written in place where that is recorded
   kNeedsSlowPath = kSubclass | kBatched | kDual | kOther,
 };
 
@@ -154,6 +158,8 @@ struct TensorObject {
   Dims sizes, strides;
   StorageRef storage;
 };
+bool view_wants_grad(const TensorObject& t);  // the base of a view does; t.autograd is not null
+inline bool wants_grad(const TensorObject& t) { return (t.flags & kRequiresGrad) || (t.autograd && view_wants_grad(t)); }
 extern TensorObject* (*new_tensor_object)();  // count 1, fields constructed
 
 enum class MemoryFormat : int8_t { contiguous, channels_last, channels_last_3d, preserve };
@@ -179,7 +185,7 @@ class Tensor {
   DType dtype() const { return ref_->dtype; }
   Device device() const { return ref_->device; }
   bool is_meta() const { return ref_->device.type == Device::meta; }
-  bool requires_grad() const { return ref_->flags & kRequiresGrad; }
+  bool requires_grad() const { return wants_grad(*ref_.get()); }
   // Address of the first element; null on meta.
   std::byte* raw() const {
     auto* d = ref_->storage ? ref_->storage->data : nullptr;

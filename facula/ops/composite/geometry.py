@@ -7,8 +7,7 @@ from .._table import composite
 
 def _become(x, view):
     """x takes over the view's geometry and history."""
-    if x.requires_grad and x.is_leaf and facula.is_grad_enabled():
-        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+    x._check_inplace()
     edge = view._gradient_edge() if view.requires_grad and view.grad_fn is not None else None
     x._set_geometry(tuple(view.shape), view.stride(), view.storage_offset())
     if edge is not None:
@@ -37,6 +36,7 @@ def resize_(self, *sizes, memory_format=None):
     sizes = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
     if self.requires_grad:
         raise RuntimeError("cannot resize variables that require grad")
+    self._check_inplace()
     if any(n < 0 for n in sizes):
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(sizes)}: {list(sizes)}")
     if tuple(self.shape) == sizes and memory_format is None:
@@ -65,3 +65,77 @@ def _contiguous_strides(sizes):
 def resize_as_(input, the_template, *, memory_format=None):
     """Resizes to the template's sizes."""
     return input.resize_(the_template.shape, memory_format=memory_format)
+
+
+def _like(storage, x):
+    """A storage as a flat tensor of x's dtype."""
+    return storage.untyped()._bytes.view(x.dtype)
+
+
+@composite("set_", function=False)
+def set_(self, source=None, storage_offset=0, size=None, stride=None):
+    """Looks at another tensor's (or storage's) memory from now on; at none without a source."""
+    self._check_inplace()
+    if source is None:
+        source = facula.empty(0, dtype=self.dtype, device=self.device)
+    if not isinstance(source, facula.Tensor):
+        source = _like(source, self)
+        size = source.shape if size is None else size
+    if source.dtype != self.dtype:
+        raise RuntimeError(f"Could not set tensor of type {source.dtype} to a tensor of type {self.dtype}")
+    if size is None:
+        size, stride, storage_offset = tuple(source.shape), source.stride(), source.storage_offset()
+    size = tuple(size)
+    self._set_geometry(size, _contiguous_strides(size) if stride is None else tuple(stride), storage_offset, source)
+    return self
+
+
+def _refuse_gradients(name, *tensors):
+    if any(x.requires_grad for x in tensors):
+        raise RuntimeError(f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}() instead.")
+
+
+def _each(self, function, *others):
+    rows = zip(self.reshape(-1).tolist(), *(o.expand_as(self).reshape(-1).tolist() for o in others))
+    made = facula.tensor([function(*row) for row in rows], dtype=self.dtype).reshape(self.shape)
+    with facula.inference_mode():
+        return self.copy_(made)
+
+
+@composite("apply_", function=False)
+def apply_(self, callable):
+    """Replaces each element by a Python function of it; slow."""
+    _refuse_gradients("apply_", self)
+    return _each(self, callable)
+
+
+@composite("map_", function=False)
+def map_(self, tensor, callable):
+    """Replaces each element by a Python function of it and another tensor's element; slow."""
+    _refuse_gradients("map_", self, tensor)
+    return _each(self, callable, tensor)
+
+
+@composite("map2_", function=False)
+def map2_(self, x, y, callable):
+    """Replaces each element by a Python function of it and two other tensors' elements; slow."""
+    _refuse_gradients("map2_", self, x, y)
+    return _each(self, callable, x, y)
+
+
+@composite("fill_diagonal_", function=False)
+def fill_diagonal_(self, fill_value, wrap=False):
+    """Fills the main diagonal; with `wrap`, that of a tall matrix starts again below."""
+    if self.dim() < 2:
+        raise RuntimeError("dimensions must larger than 1")
+    if self.dim() > 2 and len(set(self.shape)) > 1:
+        raise RuntimeError("all dimensions of input must be of equal length")
+    count = min(self.shape)
+    step = sum(self.stride())
+    if wrap and self.dim() == 2 and self.shape[0] > self.shape[1] + 1:
+        rows = [r for r in range(self.shape[0]) if r % (self.shape[1] + 1) != self.shape[1]]
+        columns = [r % (self.shape[1] + 1) for r in rows]
+        self[facula.tensor(rows), facula.tensor(columns)] = fill_value
+        return self
+    self.as_strided((count,), (step,), self.storage_offset()).fill_(fill_value)
+    return self

@@ -93,17 +93,26 @@ class Optimizer:
 
     def zero_grad(self, set_to_none=True):
         """Forgets (or with set_to_none=False zeros) the gradients."""
-        filled = []
+        if set_to_none:
+            for group in self.param_groups:
+                for p in group["params"]:
+                    p.grad = None
+            return
+        filled, strided = [], facula.strided
         for group in self.param_groups:
             for p in group["params"]:
-                if p.grad is None:
+                grad = p.grad
+                if grad is None:
                     continue
-                if set_to_none:
-                    p.grad = None
-                elif p.grad.layout != facula.strided or p.grad.device.type != "cpu":
-                    p.grad.detach_().zero_()
+                if grad.requires_grad:
+                    if grad.grad_fn is None:
+                        grad.requires_grad_(False)
+                    else:
+                        grad.detach_()
+                if grad.is_cpu and grad.layout is strided:
+                    filled.append(grad)
                 else:
-                    filled.append(p.grad if p.grad.grad_fn is None else p.grad.detach_())
+                    grad.zero_()
         if filled:
             facula._optim_zero(filled)
 

@@ -1,10 +1,12 @@
 // Optimizer steps and limits on gradients over a whole list of tensors at once, in place.
 // One pass over memory: each element is read and written once, whatever the rule.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
 
 #include "cpu/parallel.h"
+#include "cpu/stream.h"
 #include "cpu/update.h"
 #include "tensor/call.h"
 #include "tensor/error.h"
@@ -153,9 +155,11 @@ std::vector<Tensor> readable(const std::vector<Tensor>& list) {
 }
 
 template <class Body>
-void change(const std::vector<Tensor>& list, const Body& body) {
+void change(const std::vector<Tensor>& list, const Body& body, bool backwards = false) {
   const auto used = readable(list);
-  over(used, cut(used), body);
+  auto pieces = cut(used);
+  if (backwards) std::reverse(pieces.begin(), pieces.end());
+  over(used, pieces, body);
   for (size_t i = 0; i < list.size(); ++i) {
     if (!used[i].is(list[i])) copy_into(list[i], used[i]);
     list[i].bump();
@@ -209,13 +213,14 @@ void norms(Call& c) {
 }
 const Register norms_here{"optimizers.norms", norms};
 
-// (tensors, factor)
+// (tensors, factor) Last piece first: the norms, which are taken just before, leave that one in the cache; and the
+// optimizer, which comes next, begins with the first.
 void scale(Call& c) {
   const double factor = c.real(1);
   change(c.tensors(0), [&]<class T>(T* x, int64_t, int64_t n) {
     const T by = T(factor);
     for (int64_t i = 0; i < n; ++i) x[i] *= by;
-  });
+  }, true);
 }
 const Register scale_here{"optimizers.scale", scale};
 
@@ -237,13 +242,19 @@ void zero(Call& c) {
   const auto pieces = cut(list);
   std::vector<std::byte*> at;
   std::vector<int64_t> item;
+  int64_t total = 0;
   for (const auto& t : list) {
+    total += t.numel() * item_size(t.dtype());
     at.push_back(dense(t) ? t.raw() : nullptr);
     item.push_back(item_size(t.dtype()));
     t.bump();
   }
   for_pieces(pieces, [&](int64_t, const Piece& p) {
-    if (at[p.tensor]) std::memset(at[p.tensor] + p.begin * item[p.tensor], 0, size_t((p.end - p.begin) * item[p.tensor]));
+    if (!at[p.tensor]) return;
+    auto* from = at[p.tensor] + p.begin * item[p.tensor];
+    const size_t size = size_t((p.end - p.begin) * item[p.tensor]);
+    if (total > kBeyondCaches) stream_zeros(from, size);
+    else std::memset(from, 0, size);
   });
 }
 const Register zero_here{"optimizers.zero", zero};

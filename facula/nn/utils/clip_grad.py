@@ -44,7 +44,9 @@ def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
         return
     factor = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
     if _plain(gradients):
-        facula._optim_scale(gradients, factor.item())
+        factor = factor.item()
+        if factor != 1:
+            facula._optim_scale(gradients, factor)
         return
     for g in gradients:
         g.detach().mul_(factor)

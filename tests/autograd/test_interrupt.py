@@ -8,6 +8,7 @@ import time
 import pytest
 
 import facula
+import facula.nn.functional as F
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGINT") or threading.current_thread() is not threading.main_thread(), reason="needs signals")
 
@@ -36,6 +37,11 @@ def interrupt_during(work, after=0.15):
 @pytest.mark.parametrize("work", [
     pytest.param(lambda: facula.randn(200_000_000), id="randn"),
     pytest.param(lambda: facula.ones(2000, 2000) @ facula.ones(2000, 2000), id="matmul"),
+    pytest.param(lambda: facula.rand(20_000_000).sort(), id="sort"),
+    pytest.param(lambda: F.conv2d(facula.ones(16, 64, 112, 112), facula.ones(128, 64, 3, 3)), id="conv"),
+    pytest.param(lambda: facula.nn.LSTM(128, 256)(facula.ones(300, 16, 128)), id="lstm"),
+    pytest.param(lambda: facula.ones(20_000_000).tolist(), id="tolist"),
+    pytest.param(lambda: F.conv2d(facula.ones(8, 32, 56, 56, requires_grad=True), facula.ones(32, 32, 3, 3)).sum().backward(), id="training"),
 ])
 def test_kernels_stop(work):
     assert interrupt_during(work) < 5  # a second where the machine is free

@@ -99,7 +99,7 @@ def test_weights_come_from_the_hub_cache(tmp_path, monkeypatch):
     for kwargs in ({"weights": weights}, {"weights": "DEFAULT"}, {"weights": "SqueezeNet1_1_Weights.IMAGENET1K_V1"}):
         model = models.squeezenet1_1(**kwargs)
         assert all(facula.equal(a, b) for a, b in zip(model.state_dict().values(), trained.state_dict().values()))
-    with pytest.warns(UserWarning, match="'pretrained' is deprecated"):
+    with pytest.warns(UserWarning, match="'pretrained' is deprecated"), pytest.warns(UserWarning, match="equivalent to passing `weights=SqueezeNet1_1"):
         models.squeezenet1_1(pretrained=True)
     with pytest.raises(ValueError, match="'num_classes' expected value 1000 but got 5"):
         models.squeezenet1_1(weights=weights, num_classes=5)

@@ -188,13 +188,14 @@ def register(function=None, *, loads=False, backbone=None, positional=()):
     Args:
         function: Takes `weights`, resolved, and the model's arguments.
         loads: Whether the function also takes `progress` and loads the weights itself.
-        backbone: A model that it starts from: the function also takes `weights_backbone`, which by default are ImageNet's, and None
-            where the whole model has weights.
+        backbone: A model that it starts from: the function also takes `weights_backbone`, which are None where the whole model has
+            weights, and by default ImageNet's, or the member of a pair (model, member; None for none).
         positional: Parameters that could be given by position once, after `weights` and `progress`.
     """
     if function is None:
         return functools.partial(register, loads=loads, backbone=backbone, positional=positional)
     name = function.__name__
+    backbone, default = backbone if isinstance(backbone, tuple) else (backbone, "IMAGENET1K_V1")
 
     @functools.wraps(function)
     def build(*args, **kwargs):
@@ -203,7 +204,7 @@ def register(function=None, *, loads=False, backbone=None, positional=()):
         weights = _resolved(name, kwargs)
         if backbone is not None:
             if not {"weights_backbone", "pretrained_backbone"} & set(kwargs):
-                kwargs["weights_backbone"] = _enum(backbone)["IMAGENET1K_V1"]
+                kwargs["weights_backbone"] = default and _enum(backbone)[default]
             own = _resolved(backbone, kwargs, "weights_backbone", "pretrained_backbone")
             kwargs["weights_backbone"] = own if weights is None else None
         if loads:

@@ -14,8 +14,8 @@ __all__ = ["DeformConv2d", "deform_conv2d"]
 def _check(input, offset, mask, weight, kernel, size):
     per_group = 2 * kernel[0] * kernel[1]
     if offset.shape[1] < per_group:
-        raise RuntimeError("the shape of the offset tensor at dimension 1 is not valid. It should be a multiple of 2 * weight.size[2] * weight.size[3].\n"
-                           f"Got offset.shape[1]={offset.shape[1]}, while 2 * weight.size[2] * weight.size[3]={per_group}")
+        raise RuntimeError("the shape of the offset tensor at dimension 1 is not valid. It should be a multiple of 2 * weight.size[2] * "
+                           f"weight.size[3].\nGot offset.shape[1]={offset.shape[1]}, while 2 * weight.size[2] * weight.size[3]={per_group}")
     groups = offset.shape[1] // per_group
     wanted = [("offset", offset, groups * per_group)] + ([("mask", mask, groups * per_group // 2)] if mask is not None else [])
     for name, t, channels in wanted:

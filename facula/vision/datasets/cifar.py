@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 
+from ._batches import image_batch
 from .utils import check_integrity, download_and_extract_archive
 from .vision import VisionDataset
 
@@ -63,6 +64,9 @@ class CIFAR10(VisionDataset):
         if self.target_transform is not None:
             target = self.target_transform(target)
         return image, target
+
+    def _fetch_batch(self, indices):
+        return image_batch(self, self.data, self.targets, indices)
 
     def __len__(self):
         return len(self.data)

@@ -7,6 +7,7 @@ import os
 
 import facula
 
+from ._batches import image_batch
 from .vision import VisionDataset
 
 _FILE = os.path.join(os.path.dirname(__file__), "data", "digits.bin.gz")
@@ -55,6 +56,9 @@ class Digits(VisionDataset):
         image, target = Image.fromarray((self.data[index] * 15).numpy()), int(self.targets[index])
         return image if self.transform is None else self.transform(image), \
             target if self.target_transform is None else self.target_transform(target)
+
+    def _fetch_batch(self, indices):
+        return image_batch(self, self.data * 15, self.targets, indices)
 
     def extra_repr(self):
         return "Split: " + {True: "Train", False: "Test", None: "All"}[self.train]

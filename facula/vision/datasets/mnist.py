@@ -10,6 +10,7 @@ import urllib.error
 
 import facula
 
+from ._batches import image_batch
 from .utils import check_integrity, download_and_extract_archive, download_url, extract_archive, verify_str_arg
 from .vision import VisionDataset
 
@@ -102,6 +103,9 @@ class MNIST(VisionDataset):
         if self.target_transform is not None:
             target = self.target_transform(target)
         return image, target
+
+    def _fetch_batch(self, indices):
+        return image_batch(self, self.data, self.targets, indices)
 
     def __len__(self):
         return len(self.data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc
 import copy
+import math
 import re
 import sys
 
@@ -54,22 +55,22 @@ def _rebuilt(like, content):
         return content
 
 
-def collate_tensor_fn(batch, *, collate_fn_map=None):
+def place_for(shape, dtype):
+    """Where a worker puts a batch of some size: memory that the loader's process maps. None for small ones, and in other processes."""
     if facula.utils.data.get_worker_info() is None:
-        return facula.stack(batch, 0)
-    return _stacked_in_shared_memory(batch)
-
-
-def _stacked_in_shared_memory(batch):
-    """A worker's batch is made where the loader's process finds it."""
+        return None
     from facula.multiprocessing.reductions import empty_shared
 
     from .channel import INLINE
 
+    return empty_shared(shape, dtype) if math.prod(shape) * dtype.itemsize > INLINE else None
+
+
+def collate_tensor_fn(batch, *, collate_fn_map=None):
     first = batch[0]
-    if first.nbytes * len(batch) <= INLINE or first.requires_grad or any(t.dtype != first.dtype or t.shape != first.shape for t in batch):
+    if any(t.requires_grad or t.dtype != first.dtype or t.shape != first.shape for t in batch):
         return facula.stack(batch, 0)
-    return facula.stack(batch, 0, out=empty_shared((len(batch), *first.shape), first.dtype))
+    return facula.stack(batch, 0, out=place_for((len(batch), *first.shape), first.dtype))
 
 
 def collate_numpy_array_fn(batch, *, collate_fn_map=None):

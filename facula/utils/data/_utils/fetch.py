@@ -5,41 +5,65 @@ from __future__ import annotations
 import facula
 
 from ..dataset import Subset, TensorDataset
-from .collate import default_collate
+from .collate import default_collate, place_for
 
 
-def _rows(dataset, indices):
-    """The tensors whose rows a dataset gives, and the rows wanted; None if it is no such dataset."""
+def _innermost(dataset):
+    """The dataset below plain subsets."""
     while type(dataset) is Subset:
-        indices, dataset = [dataset.indices[i] for i in indices], dataset.dataset
-    if type(dataset) is not TensorDataset or not all(type(i) is int for i in indices):
+        dataset = dataset.dataset
+    return dataset
+
+
+def _batch_hook(dataset):
+    """A dataset's own `_fetch_batch(indices)`, which gives the default batch or None, unless a subclass gives other samples."""
+    for kind in type(dataset).__mro__:
+        if "_fetch_batch" in vars(kind):
+            return dataset._fetch_batch
+        if "__getitem__" in vars(kind) or "__getitems__" in vars(kind):
+            return None
+    return None
+
+
+def _row_batches(dataset):
+    """A function that gives batches of a TensorDataset's rows, or None for indices that are no plain numbers or out of range."""
+    tensors = dataset.tensors
+    if any(t.requires_grad or type(t) is not facula.Tensor for t in tensors):
         return None
-    return dataset.tensors, indices
+    size = len(dataset)
+
+    def batch(indices):
+        if not all(type(i) is int and -size <= i < size for i in indices):
+            return None
+        index = facula.tensor([i % size for i in indices] if min(indices) < 0 else indices)
+        return [t.index_select(0, index, out=place_for((len(indices), *t.shape[1:]), t.dtype)) for t in tensors]
+    return batch
 
 
 class MapFetcher:
-    """Fetches by index; whole tensors at once where the result is the same."""
+    """Fetches by index; a batch at once where the result is the same."""
 
     def __init__(self, dataset, auto_collation, collate_fn, drop_last):
         self.dataset, self.auto_collation, self.collate_fn = dataset, auto_collation, collate_fn
-        inner = dataset
-        while type(inner) is Subset:
-            inner = inner.dataset
-        self.by_rows = (type(inner) is TensorDataset and auto_collation and collate_fn is default_collate
-                        and not any(t.requires_grad for t in inner.tensors) and all(type(t) is facula.Tensor for t in inner.tensors))
+        self.batch = None
+        if auto_collation and collate_fn is default_collate:
+            inner = _innermost(dataset)
+            self.batch = _row_batches(inner) if type(inner) is TensorDataset else _batch_hook(inner)
 
     def fetch(self, indices):
-        if self.by_rows:
-            rows = _rows(self.dataset, indices)
-            size = len(rows[0][0]) if rows else 0
-            if rows and all(-size <= i < size for i in rows[1]):
-                index = facula.tensor([i % size for i in rows[1]] if min(rows[1]) < 0 else rows[1])
-                return [t.index_select(0, index) for t in rows[0]]
+        if self.batch is not None and indices and (made := self._at_once(indices)) is not None:
+            return made
         if not self.auto_collation:
             return self.collate_fn(self.dataset[indices])
         if callable(getattr(self.dataset, "__getitems__", None)):
             return self.collate_fn(self.dataset.__getitems__(indices))
         return self.collate_fn([self.dataset[i] for i in indices])
+
+    def _at_once(self, indices):
+        dataset = self.dataset
+        while type(dataset) is Subset:
+            indices, dataset = [dataset.indices[i] for i in indices], dataset.dataset
+        return self.batch(indices)
 
 
 class IterableFetcher:

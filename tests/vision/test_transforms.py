@@ -16,7 +16,8 @@ sys.path.insert(0, os.path.dirname(__file__))
 from transform_cases import SEEDS, pixels, seed_of  # noqa: E402
 
 with open(os.path.join(os.path.dirname(__file__), "transforms.json")) as file:
-    RECORD = json.load(file)
+    EVERY = json.load(file)
+RECORD = {case: made for case, made in EVERY.items() if not case.startswith("v2.")}
 
 
 def image(kind):

@@ -195,8 +195,7 @@ def _pair(size, message="Please provide only two dimensions (h, w) for size."):
     return tuple(size)
 
 
-def _resized_size(img, size, max_size):
-    _, height, width = get_dimensions(img)
+def _resized_size(height, width, size, max_size):
     if not isinstance(size, int):
         size = list(size)
         if len(size) not in (1, 2):
@@ -219,7 +218,7 @@ def _resized_size(img, size, max_size):
 
 def resize(img, size, interpolation=InterpolationMode.BILINEAR, max_size=None, antialias=True):
     """The image at another size; an int is the length of the shorter side."""
-    mode, target = _interpolation(interpolation), _resized_size(img, size, max_size)
+    mode, target = _interpolation(interpolation), _resized_size(*get_dimensions(img)[1:], size, max_size)
     backend = _check(img)
     if tuple(get_dimensions(img)[1:]) == tuple(target):
         return img

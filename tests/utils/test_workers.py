@@ -253,3 +253,24 @@ def test_pinning_without_a_gpu_warns():
         warnings.simplefilter("always")
         assert len(list(DataLoader(Numbers(), 4, pin_memory=True))) == 2
     assert facula.cuda.is_available() or "no accelerator is found" in str(seen[0].message)
+
+
+class Held(Numbers):
+    def __init__(self):
+        super().__init__(6)
+        self.array = np.arange(1 << 20, dtype=np.float32).reshape(1024, 1024)
+        self.turned, self.tensor = self.array.T, facula.arange(1 << 20)
+
+    def __getitem__(self, i):
+        value = self.array[0, 0]
+        self.array[0, 0] += 1  # as in a copy: the others do not see it
+        return float(value), float(self.turned[3, 1]), self.tensor[i], self.tensor.is_shared(), type(self.array.base).__name__
+
+
+def test_spawned_workers_map_the_datasets_arrays():
+    data = Held()
+    for batch in DataLoader(data, batch_size=3, num_workers=2, multiprocessing_context="spawn"):
+        values, turned, numbers, shared, base = batch
+        assert values.tolist() == [0, 1, 2] and turned.tolist() == [1027.0] * 3 and shared.all()
+        assert set(base) == {"mmap"} or set(base) == {"ndarray"}
+    assert data.array[0, 0] == 0 and numbers.tolist() == [3, 4, 5]

@@ -268,16 +268,16 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
     def _start_workers(self, loader):
         import multiprocessing
 
-        from ._utils import channel
+        from ._utils import channel, parcel
 
         context = loader.multiprocessing_context or multiprocessing
         forks = context.get_start_method() == "fork"
+        wanted = self._fetcher_arguments if forks else parcel.Parcel(self._fetcher_arguments)
         for i in range(self._num_workers):
             ours, theirs = channel.pair()
             self._channels.append(ours)
             process = context.Process(target=_worker.run, daemon=True, args=(
-                theirs, self._channels[:] if forks else (), *self._fetcher_arguments, self._base_seed, loader.worker_init_fn, i,
-                self._num_workers))
+                theirs, self._channels[:] if forks else (), wanted, self._base_seed, loader.worker_init_fn, i, self._num_workers))
             process.start()
             theirs.end.close()
             self._poll.register(ours, select.POLLIN)

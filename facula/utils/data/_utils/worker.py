@@ -62,12 +62,13 @@ def _seed_everything(seed, base_seed, worker_id):
         np.random.seed(np.random.SeedSequence(words).generate_state(4))
 
 
-def run(channel, others, iterable, dataset, auto_collation, collate_fn, drop_last, base_seed, init_fn, worker_id, count):
+def run(channel, others, fetcher_arguments, base_seed, init_fn, worker_id, count):
     """Answers tasks with batches until the loader closes the channel or is gone.
 
     Args:
         channel: Brings (position, indices) and takes (position, batch).
         others: Ends of channels that this process inherited and has no use for.
+        fetcher_arguments: Those of `fetcher_for`: iterable, dataset, ...
     """
     global _info
     for other in others:  # or the loader's end would not show them that it is gone
@@ -75,8 +76,8 @@ def run(channel, others, iterable, dataset, auto_collation, collate_fn, drop_las
     try:
         facula.set_num_threads(1)
         _seed_everything(base_seed + worker_id, base_seed, worker_id)
-        _info = WorkerInfo(worker_id, count, base_seed + worker_id, dataset)
-        worker = _Worker(channel, worker_id, iterable, (iterable, dataset, auto_collation, collate_fn, drop_last))
+        _info = WorkerInfo(worker_id, count, base_seed + worker_id, fetcher_arguments[1])
+        worker = _Worker(channel, worker_id, fetcher_arguments)
         worker.start(init_fn)
         worker.serve()
     except (KeyboardInterrupt, EOFError, ConnectionError):  # the loader's process says what happened, or has ended
@@ -84,8 +85,8 @@ def run(channel, others, iterable, dataset, auto_collation, collate_fn, drop_las
 
 
 class _Worker:
-    def __init__(self, channel, worker_id, iterable, fetcher_arguments):
-        self.channel, self.id, self.iterable = channel, worker_id, iterable
+    def __init__(self, channel, worker_id, fetcher_arguments):
+        self.channel, self.id, self.iterable = channel, worker_id, fetcher_arguments[0]
         self.fetcher_arguments, self.fetcher, self.failure, self.ended = fetcher_arguments, None, None, False
 
     def start(self, init_fn=None):

@@ -11,6 +11,7 @@ import facula
 from ..storage import memory_of
 from .reduce_op import combine, conclude
 
+_BLOCK = 1 << 22  # bytes of one process's part of a large reduction, at a time
 _SMALL = 1 << 15  # bytes up to which one round of whole tensors is quicker than two rounds of parts
 
 
@@ -120,7 +121,7 @@ def _fold(x, buffers, got, op):
     for p, buffer in enumerate(buffers):
         if p in got:
             x.wait(got[p])
-        total = buffer.clone() if total is None else combine(total, buffer, op)
+        total = buffer if total is None else combine(total, buffer, op)  # this rank's own values have been sent: their place is free
     return conclude(total, op, len(buffers))
 
 
@@ -144,14 +145,15 @@ def all_reduce(x, tensor, op):
             x.send(p, view)
         tensor.copy_(_fold(x, buffers, got, op))
         return
-    parts = _parts(tensor, x.group.size)
-    _reduce_parts(x, parts, op)
-    mine = view_of(parts[x.group.rank])
-    got = [x.post(p, view_of(parts[p]), 1) for p in x.others()]
-    for p in x.others():
-        x.send(p, mine, 1)
-    for receipt in got:
-        x.wait(receipt)
+    for block in _blocks(tensor, x.group.size):
+        parts = _parts(block, x.group.size)
+        got = [x.post(p, view_of(parts[p]), 1) for p in x.others()]
+        _reduce_parts(x, parts, op)
+        mine = view_of(parts[x.group.rank])
+        for p in x.others():
+            x.send(p, mine, 1)
+        for receipt in got:
+            x.wait(receipt)
 
 
 def reduce(x, tensor, op, root):
@@ -163,7 +165,7 @@ def reduce(x, tensor, op, root):
             return x.send(root, view_of(tensor))
         tensor.copy_(_fold(x, *_combined(x, tensor, op), op))
     else:
-        parts = _parts(tensor if x.group.rank == root else tensor.clone(), x.group.size)
+        parts = _parts((tensor if x.group.rank == root else tensor.clone()).detach().view(-1), x.group.size)
         _reduce_parts(x, parts, op)
         if x.group.rank != root:
             return x.send(root, view_of(parts[x.group.rank]), 1)
@@ -172,8 +174,13 @@ def reduce(x, tensor, op, root):
     return None
 
 
-def _parts(tensor, count):
+def _blocks(tensor, count):
+    """Pieces of a large tensor: what arrives is added while it is in the cache, into memory that was used before."""
     flat = tensor.detach().view(-1)
+    return flat.split(max(_BLOCK * count // tensor.element_size(), 1))
+
+
+def _parts(flat, count):
     size = -(-flat.numel() // count)
     return [flat[min(i * size, flat.numel()):min((i + 1) * size, flat.numel())] for i in range(count)]
 
@@ -183,7 +190,9 @@ def _reduce_parts(x, parts, op):
     buffers, got = _combined(x, parts[x.group.rank], op)
     for p in x.others():
         x.send(p, view_of(parts[p]))
-    parts[x.group.rank].copy_(_fold(x, buffers, got, op))
+    total = _fold(x, buffers, got, op)
+    if total is not parts[x.group.rank]:
+        parts[x.group.rank].copy_(total)
 
 
 def all_reduce_sparse(x, tensor, op):

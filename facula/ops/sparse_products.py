@@ -24,7 +24,8 @@ def multiply(matrix, dense):
     return facula._csr_product(starts(row, matrix.shape[0]), column, values, dense)
 
 
-op("_csr_product(Tensor starts, Tensor columns, Tensor values, Tensor dense)", kernel="sparse.csr_product", method=False, differentiable=False)
+op("_csr_product(Tensor starts, Tensor columns, Tensor values, Tensor dense, str reduce='sum')", kernel="sparse.csr_product", method=False, differentiable=False)
+op("_csr_dots(Tensor starts, Tensor columns, Tensor a, Tensor b)", kernel="sparse.csr_dots", method=False, differentiable=False)
 op("_merge_places(Tensor a, Tensor b) -> (_, _, _)", kernel="sparse.merge_places", method=False, differentiable=False)
 
 
@@ -98,13 +99,8 @@ def _reduce_csr(input, mat2, reduce):
         raise RuntimeError(f"reduce argument must be either sum, mean, amax or amin, got {reduce}")
     check_product(input, mat2)
     own = parts(input)
-    rows = rows_of(own.compressed, own.plain.shape[0]).to(facula.int64)
-    terms = mat2.index_select(0, own.plain.to(facula.int64)) * own.values.unsqueeze(1)  # (nnz, columns)
-    out = mat2.new_zeros((input.shape[0], mat2.shape[1]))
-    if reduce in ("sum", "mean"):
-        out.index_add_(0, rows, terms)
-        return out / own.compressed.diff().clamp(min=1).unsqueeze(1) if reduce == "mean" else out
-    return out.index_reduce_(0, rows, terms, "amax" if "max" in reduce else "amin", include_self=False)
+    names = {"max": "amax", "min": "amin"}
+    return facula._csr_product(own.compressed, own.plain, own.values, mat2, names.get(reduce, reduce))
 
 
 def _reduce_gradients(grad, input, mat2, reduce, result, needs):
@@ -144,8 +140,7 @@ def _sampled(input, mat1, mat2, beta, alpha):
     if own.compressed.dim() > 1 or mat1.dim() > 2:
         picked = at_places((mat1 @ mat2).expand(input.shape), input)._wrapped.values
     else:
-        rows = rows_of(own.compressed, own.plain.shape[0]).to(facula.int64)
-        picked = (mat1.index_select(0, rows) * mat2.mT.index_select(0, own.plain.to(facula.int64))).sum(1)
+        picked = facula._csr_dots(own.compressed, own.plain, mat1, mat2.mT)
     return with_values(input, alpha * picked if beta == 0 else beta * own.values + alpha * picked)
 
 

@@ -1,5 +1,5 @@
 // Sparse matrices: what their parts need beyond the operations on dense tensors.
-#include <atomic>
+#include <limits>
 
 #include "cpu/parallel.h"
 #include "tensor/call.h"
@@ -8,44 +8,99 @@
 namespace facula {
 namespace {
 
-// Rows [begin, end) of out = sparse @ dense; false where a column is outside of the matrix.
-template <class T>
-bool product_rows(const int64_t* starts, const int64_t* columns, const T* values, const T* dense, T* out, int64_t begin, int64_t end,
-                  int64_t depth, int64_t width) {
-  bool inside = true;
-  for (int64_t i = begin; i < end; ++i) {
-    T* row = out + i * width;
-    std::fill(row, row + width, T(0));
-    for (int64_t k = starts[i]; k < starts[i + 1]; ++k) {
-      if (uint64_t(columns[k]) >= uint64_t(depth)) { inside = false; continue; }
-      const T* from = dense + columns[k] * width;
-      const T v = values[k];
-      for (int64_t j = 0; j < width; ++j) row[j] += v * from[j];
-    }
+// A matrix in compressed rows: row i has the elements starts[i] to starts[i + 1].
+struct Rows {
+  Tensor starts, columns;
+  int64_t count, nnz, depth;
+
+  Rows(const Tensor& s, const Tensor& c, int64_t n) : starts(contiguous_as(s, DType::int64)), columns(contiguous_as(c, DType::int64)),
+                                                      count(starts.numel() - 1), nnz(columns.numel()), depth(n) {
+    const int64_t* at = begin();
+    for (int64_t i = 0; i < count; ++i)
+      if (at[i] > at[i + 1] || at[i] < 0 || at[i + 1] > nnz) throw RuntimeError("sparse matrix: the rows' starts do not rise from 0 to ", nnz);
+    const int64_t* column = columns.data<int64_t>();
+    bool inside = true;
+    for (int64_t k = 0; k < nnz; ++k) inside &= uint64_t(column[k]) < uint64_t(depth);
+    if (!inside) throw IndexError("sparse matrix: a column is outside of [0, ", depth, ")");
   }
-  return inside;
+  const int64_t* begin() const { return starts.data<int64_t>(); }
+
+  // body(row, first element, last element, columns) for every row, on all threads; `work` per element.
+  template <class Body>
+  void each(int64_t work, const Body& body) const {
+    const int64_t *at = begin(), *column = columns.data<int64_t>();
+    const int64_t per_row = work * (nnz + count) / std::max<int64_t>(count, 1) + 1;
+    parallel_for(count, std::max<int64_t>(1, 32768 / per_row), [&](int64_t a, int64_t b) {
+      for (int64_t i = a; i < b; ++i) body(i, at[i], at[i + 1], column);
+    });
+  }
+};
+
+struct Mean { static constexpr bool divides = true; template <class T> static T first() { return T(0); } template <class T> static T join(T a, T b) { return a + b; } };
+struct Sum { static constexpr bool divides = false; template <class T> static T first() { return T(0); } template <class T> static T join(T a, T b) { return a + b; } };
+// NaN stays: neither comparison is true for it.
+struct Max { static constexpr bool divides = false; template <class T> static T first() { return -std::numeric_limits<T>::infinity(); } template <class T> static T join(T a, T b) { return a > b || a != a ? a : b; } };
+struct Min { static constexpr bool divides = false; template <class T> static T first() { return std::numeric_limits<T>::infinity(); } template <class T> static T join(T a, T b) { return a < b || a != a ? a : b; } };
+
+// Each row of out: the products of the row's elements with the rows of `dense` that they meet, joined.
+template <class Join, class T>
+void join_rows(const Rows& rows, const T* values, const T* dense, T* out, int64_t width) {
+  rows.each(width, [=](int64_t i, int64_t from, int64_t to, const int64_t* column) {
+    T* row = out + i * width;
+    std::fill(row, row + width, from < to ? Join::template first<T>() : T(0));
+    for (int64_t k = from; k < to; ++k) {
+      const T* other = dense + column[k] * width;
+      const T v = values[k];
+      for (int64_t j = 0; j < width; ++j) row[j] = Join::join(row[j], v * other[j]);
+    }
+    if (Join::divides && from < to) for (int64_t j = 0; j < width; ++j) row[j] /= T(to - from);
+  });
 }
 
-// _csr_product(starts, columns, values, dense): (rows, n) @ (n, width); starts has rows + 1 places that rise from 0 to nnz.
+// _csr_product(starts, columns, values, dense, reduce): (rows, n) and (n, width); starts has rows + 1 places that rise from 0 to nnz.
 void csr_product(Call& c) {
-  const Tensor starts = contiguous_as(c.tensor(0), DType::int64), columns = contiguous_as(c.tensor(1), DType::int64);
   const DType stored = promote(c.tensor(2).dtype(), c.tensor(3).dtype()), compute = compute_dtype(stored);
   const Tensor values = contiguous_as(c.tensor(2), compute), dense = contiguous_as(c.tensor(3), compute);
-  const int64_t rows = starts.numel() - 1, depth = dense.size(0), width = dense.size(1), nnz = columns.numel();
-  Tensor out = empty({rows, width}, compute, dense.device());
-  if (!out.is_meta() && rows) {
-    const int64_t* s = starts.data<int64_t>();
-    for (int64_t i = 0; i < rows; ++i)
-      if (s[i] > s[i + 1] || s[i] < 0 || s[i + 1] > nnz) throw RuntimeError("sparse matrix product: the rows' starts do not rise from 0 to ", nnz);
-    std::atomic<bool> inside{true};
-    for_compute(compute, c.op, [&]<class T> {
-      const int64_t work = width * (nnz + rows) / rows + 1;
-      parallel_for(rows, std::max<int64_t>(1, 32768 / work), [&](int64_t a, int64_t b) {
-        if (!product_rows(s, columns.data<int64_t>(), values.data<T>(), dense.data<T>(), out.data<T>(), a, b, depth, width)) inside = false;
-      });
+  const Rows rows(c.tensor(0), c.tensor(1), dense.size(0));
+  const int64_t width = dense.size(1);
+  const std::string& how = c.string(4);
+  Tensor out = empty({rows.count, width}, compute);
+  if (how == "sum") {
+    for_compute(compute, c.op, [&]<class T> { join_rows<Sum, T>(rows, values.data<T>(), dense.data<T>(), out.data<T>(), width); });
+  } else {
+    for_floating(compute, c.op, [&]<class T> {
+      auto* join = how == "mean" ? join_rows<Mean, T> : how == "amax" ? join_rows<Max, T> : join_rows<Min, T>;
+      join(rows, values.data<T>(), dense.data<T>(), out.data<T>(), width);
     });
-    if (!inside) throw IndexError("sparse matrix product: a column is outside of [0, ", depth, ")");
   }
+  c.out.push_back(cast(out, stored));
+}
+
+// _csr_dots(starts, columns, a, b): for each element (i, j) the product of row i of `a` with row j of `b`.
+void csr_dots(Call& c) {
+  const DType stored = promote(c.tensor(2).dtype(), c.tensor(3).dtype()), compute = compute_dtype(stored);
+  const Tensor a = contiguous_as(c.tensor(2), compute), b = contiguous_as(c.tensor(3), compute);
+  const Rows rows(c.tensor(0), c.tensor(1), b.size(0));
+  if (a.size(0) != rows.count || a.size(1) != b.size(1)) throw RuntimeError("sparse matrix: factors of ", a.sizes(), " and ", b.sizes(), " for ", rows.count, " rows");
+  Tensor out = empty({rows.nnz}, compute);
+  const int64_t n = a.size(1);
+  for_compute(compute, c.op, [&]<class T> {
+    const T *x = a.data<T>(), *y = b.data<T>();
+    T* to = out.data<T>();
+    rows.each(n, [=](int64_t i, int64_t from, int64_t end, const int64_t* column) {
+      for (int64_t k = from; k < end; ++k) {
+        constexpr int kParts = 8;  // several sums at once: one alone would wait for each addition
+        T part[kParts] = {};
+        const T *p = x + i * n, *q = y + column[k] * n;
+        int64_t j = 0;
+        for (; j + kParts <= n; j += kParts) for (int l = 0; l < kParts; ++l) part[l] += p[j + l] * q[j + l];
+        for (; j < n; ++j) part[0] += p[j] * q[j];
+        T sum = part[0];
+        for (int l = 1; l < kParts; ++l) sum += part[l];
+        to[k] = sum;
+      }
+    });
+  });
   c.out.push_back(cast(out, stored));
 }
 
@@ -64,7 +119,7 @@ void merge_places(Call& c) {
   c.out = {to_a, to_b, count};
 }
 
-const Register here[] = {{"sparse.csr_product", csr_product}, {"sparse.merge_places", merge_places}};
+const Register here[] = {{"sparse.csr_product", csr_product}, {"sparse.csr_dots", csr_dots}, {"sparse.merge_places", merge_places}};
 
 }  // namespace
 }  // namespace facula

@@ -7,7 +7,7 @@ import warnings
 from facula import nn
 
 from ...ops import misc as misc_nn_ops
-from ...ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
+from ...ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool, LastLevelP6P7
 from .. import mobilenet, resnet
 from .._utils import IntermediateLayerGetter, strided_stages
 
@@ -97,9 +97,19 @@ def mobilenet_backbone(*, backbone_name, weights, fpn, norm_layer=misc_nn_ops.Fr
     return _mobilenet_extractor(backbone, fpn, trainable_layers, returned_layers, extra_blocks)
 
 
-def settled_resnet(weights, weights_backbone, trainable_backbone_layers, always_learning_norms=False, **pyramid):
-    """ResNet-50 as a pyramid; what was trained before has fixed normalisation, unless `always_learning_norms`."""
+def settled_resnet(weights, weights_backbone, trainable_backbone_layers, *, learning_norms=False, p6_channels=None, **pyramid):
+    """ResNet-50 as a pyramid.
+
+    Args:
+        learning_norms: Whether normalisation learns although it was trained before.
+        p6_channels: For a pyramid of the last three stages with two more levels: the channels that these are made of, 256 for the
+            coarsest level's and 2048 for the last stage's.
+        pyramid: What `_resnet_fpn_extractor` takes.
+    """
     trained = weights is not None or weights_backbone is not None
     trainable = _validate_trainable_layers(trained, trainable_backbone_layers, 5, 3)
-    norm = misc_nn_ops.FrozenBatchNorm2d if trained and not always_learning_norms else nn.BatchNorm2d
-    return _resnet_fpn_extractor(resnet.resnet50(weights=weights_backbone, norm_layer=norm), trainable, **pyramid)
+    norm = misc_nn_ops.FrozenBatchNorm2d if trained and not learning_norms else nn.BatchNorm2d
+    backbone = resnet.resnet50(weights=weights_backbone, norm_layer=norm)
+    if p6_channels is not None:
+        pyramid.update(returned_layers=[2, 3, 4], extra_blocks=LastLevelP6P7(p6_channels, 256))
+    return _resnet_fpn_extractor(backbone, trainable, **pyramid)

@@ -129,7 +129,7 @@ class FastRCNNPredictor(nn.Module):
 
 def second_version(weights, weights_backbone, trainable_backbone_layers):
     """The backbone and the parts that the second version changes, with normalisation that learns."""
-    backbone = settled_resnet(weights, weights_backbone, trainable_backbone_layers, True, norm_layer=nn.BatchNorm2d)
+    backbone = settled_resnet(weights, weights_backbone, trainable_backbone_layers, learning_norms=True, norm_layer=nn.BatchNorm2d)
     anchors = _default_anchorgen()
     head = RPNHead(backbone.out_channels, anchors.num_anchors_per_location()[0], conv_depth=2)
     box_head = FastRCNNConvFCHead((backbone.out_channels, 7, 7), [256] * 4, [1024], norm_layer=nn.BatchNorm2d)

@@ -9,7 +9,6 @@ import facula
 from facula import nn
 from facula.nn import functional as F
 
-from ...ops.feature_pyramid_network import LastLevelP6P7
 from ...ops.losses import generalized_box_iou_loss, sigmoid_focal_loss
 from .._api import register
 from .._init import normal
@@ -154,5 +153,5 @@ class FCOS(Dense):
 @register(backbone="resnet50", positional=("num_classes",))
 def fcos_resnet50_fpn(*, weights=None, num_classes=None, weights_backbone=None, trainable_backbone_layers=None, **kwargs):
     """FCOS on a pyramid of ResNet-50."""
-    backbone = settled_resnet(weights, weights_backbone, trainable_backbone_layers, returned_layers=[2, 3, 4], extra_blocks=LastLevelP6P7(256, 256))
+    backbone = settled_resnet(weights, weights_backbone, trainable_backbone_layers, p6_channels=256)
     return FCOS(backbone, num_classes or 91, **kwargs)

@@ -9,7 +9,6 @@ import facula
 from facula import nn
 
 from ...ops import boxes as box_ops
-from ...ops.feature_pyramid_network import LastLevelP6P7
 from ...ops.losses import sigmoid_focal_loss
 from ...ops.misc import Conv2dNormActivation
 from .._api import register
@@ -150,7 +149,7 @@ class RetinaNet(Dense):
 @register(backbone="resnet50", positional=("num_classes",))
 def retinanet_resnet50_fpn(*, weights=None, num_classes=None, weights_backbone=None, trainable_backbone_layers=None, **kwargs):
     """RetinaNet on a pyramid of ResNet-50."""
-    backbone = settled_resnet(weights, weights_backbone, trainable_backbone_layers, returned_layers=[2, 3, 4], extra_blocks=LastLevelP6P7(256, 256))
+    backbone = settled_resnet(weights, weights_backbone, trainable_backbone_layers, p6_channels=256)
     model = RetinaNet(backbone, num_classes or 91, **kwargs)
     if weights is not None:
         det_utils.overwrite_eps(model, 0.0)
@@ -160,8 +159,7 @@ def retinanet_resnet50_fpn(*, weights=None, num_classes=None, weights_backbone=N
 @register(backbone=("resnet50", None), positional=("num_classes",))
 def retinanet_resnet50_fpn_v2(*, weights=None, num_classes=None, weights_backbone=None, trainable_backbone_layers=None, **kwargs):
     """The second version of RetinaNet on a pyramid of ResNet-50."""
-    backbone = settled_resnet(weights, weights_backbone, trainable_backbone_layers, True, returned_layers=[2, 3, 4],
-                              extra_blocks=LastLevelP6P7(2048, 256))
+    backbone = settled_resnet(weights, weights_backbone, trainable_backbone_layers, learning_norms=True, p6_channels=2048)
     anchors, num_classes = _default_anchorgen(), num_classes or 91
     head = RetinaNetHead(backbone.out_channels, anchors.num_anchors_per_location()[0], num_classes, norm_layer=partial(nn.GroupNorm, 32))
     head.regression_head._loss_type = "giou"

@@ -62,7 +62,8 @@ struct Engine {
   int64_t from_channels, to_channels;             // of one group
   std::array<int64_t, 3> to_size;
   std::vector<int64_t> taps;
-  const T* weights = nullptr;  // packed: group, row panel, depth
+  const T* weights = nullptr;  // group, row panel, depth when packed; where filters lie as they are read, no packing is needed
+  int64_t row_step = 1, depth_step = kRows, group_step = 0;
   int64_t depth, rows;         // rows: to_channels rounded up
   bool dense;                  // results lie one after another
 
@@ -126,6 +127,7 @@ struct Engine {
   void pack_weights(Scratch& scratch, const std::vector<int64_t>& order, const Weights& tap_weights) {
     T* to = scratch.get<T>(shape.groups * rows * depth);
     weights = to;
+    group_step = rows * depth;
     const int64_t count = int64_t(order.size());
     parallel_for(shape.groups * (rows / kRows), std::max<int64_t>(1, 4096 / (kRows * depth)), [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t) {
@@ -177,7 +179,7 @@ struct Engine {
     const int64_t inner = to_size[0] * to_size[1] * to_size[2];
     source += (image * shape.groups + g) * from_channels * layout.channel();
     result += (image * shape.groups + g) * to_channels * inner;
-    const T* left = weights + g * rows * depth;
+    const T* left = weights + g * group_step;
     const T* row_bias = bias ? bias + g * to_channels : nullptr;
     T* partial = !scattered ? nullptr : partial_scratch.get<T>((j1 - j0) * N * (i1 - i0));
     for (int64_t p = 0; p < depth; p += kDepth) {
@@ -190,7 +192,7 @@ struct Engine {
         to.mark();
         for (int64_t i = i0; i < i1; i += kRows) {
           const int64_t m = std::min<int64_t>(kRows, i1 - i);
-          kTiles<T>[2 * (m - 1) + (panels[j].cols > W)](d, left + i * depth + p * kRows, 1, kRows, right, N, to, i, 0,
+          kTiles<T>[2 * (m - 1) + (panels[j].cols > W)](d, left + i * depth + p * depth_step, row_step, depth_step, right, N, to, i, 0,
                                                         partial ? N : panels[j].cols);
         }
       }
@@ -213,10 +215,12 @@ void conv_forward(const ConvShape& s, const T* x, const T* w, const T* bias, T* 
   const Axes axes = forward_axes(s);
   const Layout layout = layout_for(s.in, {axes});
   if (s.depthwise()) return depthwise_forward(s, axes, layout, x, w, bias, y);
-  thread_local Scratch source_scratch, weight_scratch;
-  std::vector<int64_t> order;
-  Engine<T> engine(s, axes, layout, s.cin, s.cout, s.out, &order);
-  engine.pack_weights(weight_scratch, order, [&](int64_t g, int64_t o, int64_t c) { return w + ((g * s.cout + o) * s.cin + c) * s.taps(); });
+  thread_local Scratch source_scratch;
+  Engine<T> engine(s, axes, layout, s.cin, s.cout, s.out, nullptr);
+  engine.weights = w;
+  engine.row_step = engine.depth;
+  engine.depth_step = 1;
+  engine.group_step = s.cout * engine.depth;
   const int64_t channels = s.groups * s.cin, step = images_at_once(s.batch, channels * layout.channel());
   for (int64_t n = 0; n < s.batch; n += step) {
     const int64_t images = std::min(step, s.batch - n);

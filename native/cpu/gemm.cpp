@@ -18,7 +18,7 @@ namespace {
 
 using namespace tile;
 
-constexpr int64_t kDepth = 256;              // of a block: kDepth x kCols of B stay in L1
+constexpr int64_t kDepth = 512;              // of a block: sums pass through C once for each
 constexpr int64_t kPacked = int64_t(1) << 20;  // elements of B packed at a time
 constexpr int64_t kTaskWork = 150'000;       // flops that pay for handing out a task
 constexpr int64_t kSmall = 300'000;          // flops below which one thread is quickest
@@ -34,9 +34,17 @@ struct Problem {
   const S* col_bias;
   bool relu;
   bool a_in_place, b_in_place;
+  const T* packed_left = nullptr;  // all rows of A for the current depths, where several tasks need them
+  int64_t left_rows() const { return (m + kRows - 1) / kRows * kRows; }
 };
 
 thread_local Scratch left_scratch, right_scratch, tile_scratch;
+
+template <class S>
+void pack_left(const Problem<S>& x, Compute<S>* to, int64_t i0, int64_t i1, int64_t p, int64_t d) {
+  for (int64_t i = i0; i < i1; i += kRows)
+    pack<kRows>(to + (i - i0) * d, x.a.data + i * x.a.row + p * x.a.col, x.a.row, x.a.col, std::min<int64_t>(kRows, i1 - i), d);
+}
 
 // Rows [i0, i1) and columns [j0, j1) of the product over the depths [p0, p1); `packed` holds the
 // panels of B from column `packed_from` on, or is null when B is read in place.
@@ -50,7 +58,7 @@ void run_block(const Problem<S>& x, int64_t i0, int64_t i1, int64_t j0, int64_t 
   const Target<T> last = to;
   const int64_t panels = (i1 - i0 + kRows - 1) / kRows;
   const int64_t block = std::min(depth, kDepth);
-  T* left = x.a_in_place ? nullptr : left_scratch.get<T>(panels * kRows * block);
+  T* own_left = x.a_in_place || x.packed_left ? nullptr : left_scratch.get<T>(panels * kRows * block);
   T* right = packed ? nullptr : right_scratch.get<T>(N * block);
   for (int64_t p = p0; p < p1; p += kDepth) {
     const int64_t d = std::min(kDepth, p1 - p);
@@ -60,11 +68,8 @@ void run_block(const Problem<S>& x, int64_t i0, int64_t i1, int64_t j0, int64_t 
     to.col_bias = final ? last.col_bias : nullptr;
     to.relu = final && last.relu;
     to.mark();
-    if (left) {
-      for (int64_t i = i0; i < i1; i += kRows)
-        pack<kRows>(left + (i - i0) * d, x.a.data + i * x.a.row + p * x.a.col, x.a.row, x.a.col,
-                    std::min<int64_t>(kRows, i1 - i), d);
-    }
+    if (own_left) pack_left(x, own_left, i0, i1, p, d);
+    const T* left = own_left ? own_left : x.packed_left ? x.packed_left + (p - p0) * x.left_rows() + i0 * d : nullptr;
     for (int64_t j = j0; j < j1; j += N) {
       const int64_t cols = std::min<int64_t>(N, j1 - j);
       const T* b;
@@ -150,14 +155,24 @@ void run_small(const Problem<S>& x) {
   run_task<S>(x, 0, x.m, 0, x.n, 0, x.k, nullptr, 0, true, true);
 }
 
+// A for the depths [p0, p1), by all threads.
 template <class S>
-void run_large(const Problem<S>& x) {
+void pack_all_left(const Problem<S>& x, Compute<S>* to, int64_t p0, int64_t p1) {
+  const int64_t slices = (p1 - p0 + kDepth - 1) / kDepth, rows = 8 * kRows, runs = (x.m + rows - 1) / rows;
+  parallel_for(runs * slices, 1, [&](int64_t t, int64_t) {
+    const int64_t i = t / slices * rows, p = p0 + t % slices * kDepth, d = std::min(kDepth, p1 - p);
+    pack_left(x, to + (p - p0) * x.left_rows() + i * d, i, std::min(x.m, i + rows), p, d);
+  });
+}
+
+template <class S>
+void run_large(Problem<S> x) {
   using T = Compute<S>;
   constexpr int N = kCols<T>;
   // Sums longer than a chunk pass through C, so only where C has the compute type.
   const int64_t chunk = std::is_same_v<S, T> ? std::min<int64_t>(x.k, 4096) : x.k;
   const int64_t width = std::min(round_up(x.n, N), std::max<int64_t>(round_up(kPacked / chunk, N), 16 * N));
-  thread_local Scratch scratch;
+  thread_local Scratch scratch, shared_left;
   for (int64_t j0 = 0; j0 < x.n; j0 += width) {
     const int64_t j1 = std::min(x.n, j0 + width), panels = (j1 - j0 + N - 1) / N;
     for (int64_t p0 = 0; p0 < x.k; p0 += chunk) {
@@ -177,6 +192,12 @@ void run_large(const Problem<S>& x) {
       }
       const auto [rows, cols] = task_shape<T>(x.m, j1 - j0, depth);
       const int64_t down = (x.m + rows - 1) / rows, across = (j1 - j0 + cols - 1) / cols;
+      x.packed_left = nullptr;
+      if (!x.a_in_place && across > 1 && x.left_rows() * depth <= 4 * kPacked) {
+        T* to = shared_left.get<T>(x.left_rows() * depth + kCols<T>);
+        pack_all_left(x, to, p0, p1);
+        x.packed_left = to;
+      }
       parallel_for(down * across, 1, [&, rows = rows, cols = cols](int64_t t, int64_t) {
         const int64_t i = t / across * rows, j = j0 + t % across * cols;
         run_task<S>(x, i, std::min(x.m, i + rows), j, std::min(j1, j + cols), p0, p1, packed, j0, p0 == 0,

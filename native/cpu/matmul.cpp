@@ -1,6 +1,7 @@
 // Operations that are matrix products: checks, shapes, and the way into `gemm`.
 #include <algorithm>
 
+#include "cpu/column_sums.h"
 #include "cpu/gemm.h"
 #include "cpu/lanes.h"
 #include "cpu/parallel.h"
@@ -377,29 +378,6 @@ void linear(Call& c) {
   }
   multiply_into(target, rows, right, kOne, add ? kOne : kZero, "addmm_impl_cpu_", fused ? bias : Tensor());
   c.out.push_back(out);
-}
-
-// Sums of columns, in two levels so that long columns keep their digits.
-template <class S, class T>
-void column_sums(int64_t rows, int64_t cols, Strided<const S> x, S* out) {
-  constexpr int64_t kBlock = 64, kRows = 128;
-  parallel_for(cols, std::max<int64_t>(kBlock, 65536 / std::max<int64_t>(rows, 1) / kBlock * kBlock),
-               [&](int64_t begin, int64_t end) {
-    for (int64_t j0 = begin; j0 < end; j0 += kBlock) {
-      const int64_t width = std::min(kBlock, end - j0);
-      T total[kBlock] = {};
-      for (int64_t i0 = 0; i0 < rows; i0 += kRows) {
-        T part[kBlock] = {};
-        for (int64_t i = i0; i < std::min(rows, i0 + kRows); ++i) {
-          const S* from = x.data + i * x.row + j0 * x.col;
-          if (x.col == 1) for (int64_t j = 0; j < width; ++j) part[j] += T(from[j]);
-          else for (int64_t j = 0; j < width; ++j) part[j] += T(from[j * x.col]);
-        }
-        for (int64_t j = 0; j < width; ++j) total[j] += part[j];
-      }
-      for (int64_t j = 0; j < width; ++j) out[j0 + j] = S(total[j]);
-    }
-  });
 }
 
 // (grad, input, weight, needs): gradients of input, weight and bias; bits of `needs` ask for each.

@@ -24,10 +24,11 @@ class Panels {
   void multiply(int64_t rows, Strided<const T> a, Strided<T> c, bool add, int64_t depth = -1, int64_t width = -1) const {
     const tile::Target<T> to = target(c, add);
     const int64_t d = depth < 0 ? depth_ : depth, w = width < 0 ? width_ : width;
+    const int64_t tiles = (rows + tile::kRows - 1) / tile::kRows, step = rows ? (rows + tiles - 1) / tiles : 1;  // tiles of like height
     for (int64_t j = 0; j < w; j += N) {
       const int64_t cols = std::min<int64_t>(N, w - j);
-      for (int64_t i = 0; i < rows; i += tile::kRows) {
-        const int64_t r = std::min<int64_t>(tile::kRows, rows - i);
+      for (int64_t i = 0; i < rows; i += step) {
+        const int64_t r = std::min(step, rows - i);
         tile::kTiles<T>[2 * (r - 1) + (cols > tile::kLanes<T>)](d, a.data + i * a.row, a.row, a.col, data_.data() + j * depth_, N, to, i, j, cols);
       }
     }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "cpu/column_sums.h"
 #include "cpu/gemm.h"
 #include "cpu/math.h"
 #include "cpu/panels.h"
@@ -42,7 +43,8 @@ Steps steps_of(const Tensor& x, const Value& sizes, bool reverse) {
   return s;
 }
 
-int64_t rows_per_task(int64_t batch) { return std::clamp<int64_t>((batch + 7) / 8, 1, tile::kRows); }
+// Each task reads all the weights at every step, so it should have rows to use them on.
+int64_t rows_per_task(int64_t batch) { return std::clamp<int64_t>((batch + 3) / 4, 1, 8); }
 
 template <class T>
 void lstm_row(int64_t h, const T* __restrict gates, const T* __restrict cell_before, T* __restrict kept, T* __restrict cell, T* __restrict out) {
@@ -229,13 +231,7 @@ void backward(Call& c) {
                           kept.data<T>(), cells.data<T>(), panels, dx.data<T>(), dh.data<T>(), before.data<T>(), dh0.data<T>(), dc0 ? dc0.data<T>() : nullptr};
       parallel_for(steps.batch(), rows_per_task(steps.batch()), [&](int64_t a, int64_t z) { f.run(a, z); });
       gemm<T>(wide, h, rows, T(1), {dh.data<T>(), 1, wide}, {before.data<T>(), h, 1}, T(0), {dw.data<T>(), h, 1});
-      if (db) {
-        T* to = db.data<T>();
-        parallel_for(wide, 64, [&](int64_t a, int64_t z) {
-          for (int64_t r = 0; r < rows; ++r)
-            for (int64_t j = a; j < z; ++j) to[j] += dh.data<T>()[r * wide + j];
-        });
-      }
+      if (db) column_sums<T, T>(rows, wide, {dh.data<T>(), wide, 1}, db.data<T>());
     });
   c.out = {cast(dx, type), cast(dh0, type), dc0 ? cast(dc0, type) : dc0, cast(dw, c.tensor(6).dtype()), db ? cast(db, c.tensor(6).dtype()) : db};
 }

@@ -128,13 +128,12 @@ void pack(T* to, const S* from, int64_t lane, int64_t step, int64_t width, int64
   constexpr int W = kLanes<T>;
   int64_t p = 0;
   if (lane == 1 && width == ld) {
-    for (; p < k; ++p, to += ld, from += step) {
-      if constexpr (ld % W == 0) {
-        for (int j = 0; j < ld; j += W) store(to + j, load_as(from + j));
-      } else {
-        for (int j = 0; j < ld; ++j) to[j] = T(from[j]);
-      }
-    }
+    // Whole vectors: what is read and written too much belongs to the next line, so the last one goes singly.
+    for (const int64_t whole = ld % W == 0 ? k : step >= ld ? k - 1 : 0; p < whole; ++p, to += ld, from += step)
+#pragma GCC unroll 4
+      for (int j = 0; j < ld; j += W) store(to + j, load_as(from + j));
+    for (; p < k; ++p, to += ld, from += step)
+      for (int j = 0; j < ld; ++j) to[j] = T(from[j]);
     return;
   }
   if (step == 1) {

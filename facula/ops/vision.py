@@ -42,3 +42,5 @@ op("_deform_columns(Tensor input, Tensor offset, Tensor? mask, int[] kernel, int
 op("_deform_columns_back(Tensor grad_, Tensor input, Tensor offset, Tensor? mask, int[] kernel, int[] stride, int[] padding, int[] dilation) "
    "-> (_, _, _)", kernel="vision.deform_columns_back", method=False,
    vjp={"grad_": lambda grads: _twice("deform_conv2d")(grads)})
+
+op("_unit_planes(Tensor pixels) -> Tensor", kernel="image.unit_planes", method=False, differentiable=False)  # vision/_pixels.py

@@ -94,3 +94,24 @@ def test_own_rules_of_collation():
     rules = {**default_collate_fn_map, range: ends}
     got = collate([(range(1), np.ones(1), np.float32(2))] * 2, collate_fn_map=rules)
     assert got[0] == (range(1), range(1)) and got[1].tolist() == [[1], [1]] and got[2].tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("mode, channels", [("L", 1), ("LA", 2), ("RGB", 3), ("RGBA", 4), ("CMYK", 4), ("HSV", 3), ("1", 1), ("I", 1), ("F", 1)])
+@pytest.mark.parametrize("size", [(5, 3), (300, 260)])
+def test_pixels_of_pictures(mode, channels, size):
+    from PIL import Image
+
+    from facula.vision.transforms import functional as F
+
+    numbers = np.arange(size[0] * size[1] * 3).reshape(size[1], size[0], 3).astype(np.uint8)
+    picture = Image.fromarray(numbers)
+    picture = picture.convert("L").convert("LA") if mode == "LA" else picture.convert(mode)
+    array = np.array(picture)
+    wanted = facula.from_numpy(array.astype(np.float64) if mode == "F" else array.astype(np.int64)).reshape(size[1], size[0], channels).permute(2, 0, 1)
+    got = F.pil_to_tensor(picture)
+    assert got.is_contiguous() and facula.equal(got.to(wanted.dtype), wanted)
+    scaled = F.to_tensor(picture)
+    if mode in ("1", "I", "F"):
+        assert facula.equal(scaled.to(wanted.dtype), wanted)
+    else:
+        assert scaled.dtype == facula.float32 and scaled.is_contiguous() and facula.equal(scaled, wanted.to(facula.uint8).float().div(255))

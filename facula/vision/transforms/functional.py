@@ -11,6 +11,7 @@ from enum import Enum
 import facula
 from facula import Tensor
 
+from .._pixels import pixels, unit_planes
 from . import _pil, _tensor
 
 __all__ = ["InterpolationMode", "to_tensor", "pil_to_tensor", "to_pil_image", "convert_image_dtype", "normalize", "resize", "pad", "crop",
@@ -87,6 +88,8 @@ def pil_to_tensor(pic):
     """A PIL image as a tensor of its own dtype, (channels, height, width)."""
     if not _is_pil(pic):
         raise TypeError(f"pic should be PIL Image. Got {type(pic)}")
+    if (found := pixels(pic)) is not None:
+        return found.permute(2, 0, 1).contiguous() if found.shape[2] > 1 else found.view(1, pic.height, pic.width)
     import numpy as np
 
     array = np.array(pic, copy=True)
@@ -106,6 +109,8 @@ def to_tensor(pic):
         return tensor.to(facula.get_default_dtype()).div(255) if tensor.dtype == facula.uint8 else tensor
     if not _is_pil(pic):
         raise TypeError(f"pic should be PIL Image or ndarray. Got {type(pic)}")
+    if facula.get_default_dtype() == facula.float32 and (found := unit_planes(pic)) is not None:
+        return found
     import numpy as np
 
     special = {"I": np.int32, "I;16": np.int16, "F": np.float32}

@@ -25,8 +25,9 @@ from ._misc import (
     strict_fusion,
     wait,
 )
-from ._modules import RecursiveScriptModule, ScriptFunction, ScriptModule
+from ._modules import RecursiveScriptModule, ScriptFunction, ScriptModule, TopLevelTracedModule
 from ._script import (
+    CompilationUnit,
     NotSupportedError,
     UnsupportedNodeError,
     _unwrap_optional,
@@ -50,7 +51,27 @@ def Attribute(value, type):  # noqa: A002, N802
     return value
 
 
-__all__ = ["Error", "Final", "Future", "ProgramError", "RecursiveScriptModule", "ScriptFunction", "ScriptModule", "ScriptWarning", "TracerWarning",
+def export_opnames(m):
+    """The operations that a program names, sorted."""
+    from ._graph import graph_of
+
+    found = set()
+    for module in m.modules():
+        for name, text in {**module._program.methods, **module._program.functions}.items():
+            of_self = name in module._program.methods
+            graph = graph_of(name, text, f"__torch__.{module.original_name}" if of_self else None, module._attribute_types() if of_self else None)
+            found.update(n.kind() for n in _all_nodes(graph) if n.kind().startswith("aten::"))
+    return sorted(found)
+
+
+def _all_nodes(block):
+    for node in block.nodes():
+        yield node
+        for inner in node.blocks():
+            yield from _all_nodes(inner)
+
+
+__all__ = ["CompilationUnit", "TopLevelTracedModule", "export_opnames", "Error", "Final", "Future", "ProgramError", "RecursiveScriptModule", "ScriptFunction", "ScriptModule", "ScriptWarning", "TracerWarning",
            "annotate", "enable_onednn_fusion", "export", "fork", "freeze", "frontend", "fuser", "ignore", "interface", "is_scripting",
            "is_tracing", "isinstance", "last_executed_optimized_graph", "load", "onednn_fusion_enabled", "optimize_for_inference",
            "optimized_execution", "run_frozen_optimizations", "save", "script", "script_if_tracing", "script_method", "set_fusion_strategy",

@@ -138,6 +138,10 @@ class RecursiveScriptModule(ScriptModule):
     """A scripted module; its children are scripted too."""
 
 
+class TopLevelTracedModule(ScriptModule):
+    """What `jit.trace` makes of a module."""
+
+
 class ScriptFunction:
     """A function that runs from a program."""
 
@@ -224,7 +228,7 @@ def build(program, state, library_class=None):
         for name in methods:
             if reserved(name):
                 raise RuntimeError(f"a program cannot define {name!r}: every scripted module has a method of that name")
-        kind = type(program.kind, (RecursiveScriptModule,),
+        kind = type(program.kind, (TopLevelTracedModule if program.kind == "TopLevelTracedModule" else RecursiveScriptModule,),
                     {**program.python, **program.ignored, **{n: _checked(n, f) for n, f in methods.items()}, "_program": program,
                      "_program_names": frozenset((*methods, *program.ignored))})
     kind.__module__ = "torch.jit" + ("._trace" if "Traced" in program.kind else "._script")

@@ -11,6 +11,7 @@ import builtins
 import enum
 import functools
 import inspect
+import linecache
 import math
 import textwrap
 import types
@@ -441,7 +442,7 @@ class _Unit:
             return None
         if name in module.__dict__:
             value = module.__dict__[name]
-            return frontend.constant(value, node) if isinstance(value, types.FunctionType) or path_of(value) else None
+            return frontend.constant(value, node) if isinstance(value, (types.FunctionType, ScriptFunction)) or path_of(value) else None
         found = inspect.getattr_static(type(module), name, _MISSING)
         if isinstance(found, staticmethod):
             return ast.parse(f"functions.{self.function(found.__func__)}", mode="eval").body
@@ -507,7 +508,7 @@ def script_module(module, memo=None):
                 python[name] = found
         children = {name: child and script_module(child, memo) for name, child in module._modules.items()}
         program = Program(type(module).__name__, unit.methods, unit.functions, unit.constants, unit.classes, unit.ignored, python)
-        state = {k: v for k, v in state.items() if not isinstance(v, types.FunctionType)}
+        state = {k: v for k, v in state.items() if not isinstance(v, (types.FunctionType, ScriptFunction))}
         made = build(program, state)
     made.__dict__["_parameters"], made.__dict__["_buffers"] = module._parameters, module._buffers
     made.__dict__["_modules"] = children
@@ -574,5 +575,44 @@ def script(obj, optimize=None, _frames_up=0, _rcb=None, example_inputs=None):
     return ScriptFunction(Program(name, {}, unit.functions, unit.constants, unit.classes), obj)
 
 
-__all__ = ["script", "script_module", "export", "ignore", "unused", "is_scripting", "is_tracing", "annotate", "NotSupportedError",
+class CompilationUnit:
+    """Functions compiled from a text; each is an attribute.
+
+    Args:
+        lang: Definitions of functions; `torch`, `Tensor` and the names of `typing` are known in it.
+
+    Raises:
+        NotSupportedError: The text holds something else than functions.
+    """
+
+    def __init__(self, lang=None, _frames_up=0):
+        self._functions = {}
+        if lang is not None:
+            self.define(lang)
+
+    def define(self, lang, rcb=None, _frames_up=0):
+        """Compiles more functions."""
+        text = textwrap.dedent(lang)
+        tree = ast.parse(text)
+        if not all(isinstance(node, ast.FunctionDef) and not node.decorator_list for node in tree.body):
+            raise NotSupportedError("a CompilationUnit holds functions only")
+        file = f"<CompilationUnit {id(self):x} {len(self._functions)}>"
+        linecache.cache[file] = (len(text), None, text.splitlines(True), file)
+        scope = {**{n: getattr(typing, n) for n in typing.__all__}, "torch": facula, "Tensor": facula.Tensor, "__name__": "__torch__", **self._functions}
+        exec(compile(tree, file, "exec"), scope)  # definitions alone, of the caller's own text
+        for node in tree.body:
+            self._functions[node.name] = script(scope[node.name])
+
+    def __getattr__(self, name):
+        try:
+            return self.__dict__["_functions"][name]
+        except KeyError:
+            raise AttributeError(f"'CompilationUnit' has no attribute '{name}'") from None
+
+    def get_functions(self):
+        """The functions."""
+        return list(self._functions.values())
+
+
+__all__ = ["CompilationUnit", "script", "script_module", "export", "ignore", "unused", "is_scripting", "is_tracing", "annotate", "NotSupportedError",
            "UnsupportedNodeError", "RecursiveScriptModule"]

@@ -210,6 +210,34 @@ def test_graphs():
     assert "aten::linear" in str(jit.script(nn.Linear(2, 2)).graph) and "prim::CallMethod" in str(jit.script(Branch()).graph)
 
 
+class HoldsFunction(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.act, self.other = jit.script(negated), facula.relu
+
+    def forward(self, x):
+        return self.act(self.other(x)) + round(2.5)
+
+
+def test_attributes_may_be_functions():
+    back = jit.load(io.BytesIO(jit.script(HoldsFunction()).save_to_buffer()))
+    assert back(facula.tensor([-1.0, 3.0])).tolist() == [2, -1] and "aten::relu" in jit.export_opnames(jit.script(HoldsFunction()))
+
+
+def test_functions_of_a_text():
+    unit = jit.CompilationUnit("""
+    def twice(x):
+        return x * 2
+    def f(x, n: int) -> Tensor:
+        for i in range(n):
+            x = torch.relu(x) + i
+        return x
+    """)
+    assert unit.f(facula.ones(1), 3).tolist() == [4] and unit.twice(facula.ones(1)).tolist() == [2]
+    with pytest.raises(jit.NotSupportedError, match="functions only"):
+        jit.CompilationUnit("import os")
+
+
 def test_functions_call_functions_and_keep_defaults():
     @jit.script
     def clipped(x, low: float = -1.0):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc
 import copy
 import math
+import operator
 import re
 import sys
 
@@ -68,9 +69,10 @@ def place_for(shape, dtype):
 
 def collate_tensor_fn(batch, *, collate_fn_map=None):
     first = batch[0]
-    if any(t.requires_grad or t.dtype != first.dtype or t.shape != first.shape for t in batch):
+    place = place_for((len(batch), *first.shape), first.dtype)
+    if place is None or any(t.requires_grad or t.dtype != first.dtype or t.shape != first.shape for t in batch):
         return facula.stack(batch, 0)
-    return facula.stack(batch, 0, out=place_for((len(batch), *first.shape), first.dtype))
+    return facula.stack(batch, 0, out=place)
 
 
 def collate_numpy_array_fn(batch, *, collate_fn_map=None):
@@ -133,7 +135,7 @@ def collate(batch, *, collate_fn_map=None):
             return function(batch, collate_fn_map=collate_fn_map)
     again = lambda samples: collate(samples, collate_fn_map=collate_fn_map)  # noqa: E731
     if isinstance(first, collections.abc.Mapping):
-        return _rebuilt(first, {key: again([d[key] for d in batch]) for key in first})
+        return _rebuilt(first, {key: again(list(map(operator.itemgetter(key), batch))) for key in first})
     if isinstance(first, tuple) and hasattr(first, "_fields"):
         return kind(*(again(samples) for samples in zip(*batch)))
     if isinstance(first, collections.abc.Sequence):

@@ -107,10 +107,17 @@ def node_register_prehook(node, hook):
     return RemovableHandle.add(node._pre_hooks, hook)
 
 
+def move_retained(old, old_slot, new, slot):
+    """After an in-place operation: `retain_grad` follows the tensor to its new node."""
+    hook = old._slot_hooks(old_slot).pop(("retain_grad",), None)
+    if hook is not None:
+        new._slot_hooks(slot)[("retain_grad",)] = hook
+
+
 def note_anomaly(node):
     import traceback
 
-    node.traceback_ = traceback.format_list(traceback.extract_stack()[:-2])
+    node.traceback_ = traceback.format_list(traceback.extract_stack()[:-1])
 
 
 # ---------------------------------------------------------------- calls that need Python

@@ -8,7 +8,7 @@ __all__ = ["set_default_device", "get_default_device", "use_deterministic_algori
            "is_deterministic_algorithms_warn_only_enabled", "set_deterministic_debug_mode", "get_deterministic_debug_mode",
            "set_float32_matmul_precision", "get_float32_matmul_precision", "get_num_interop_threads", "set_num_interop_threads",
            "set_default_tensor_type", "finfo", "iinfo", "compile", "set_flush_denormal", "is_warn_always_enabled", "set_warn_always",
-           "is_anomaly_enabled", "broadcast_shapes", "cpu_level", "get_rng_device", "SymInt", "SymFloat", "SymBool"]
+           "is_anomaly_enabled", "is_anomaly_check_nan_enabled", "broadcast_shapes", "cpu_level", "get_rng_device", "SymInt", "SymFloat", "SymBool"]
 
 cpu_level = level
 _settings = {"deterministic": False, "warn_only": False, "matmul": "highest", "interop": 1, "warn_always": False}
@@ -103,6 +103,13 @@ def is_anomaly_enabled():
     from .autograd.anomaly_mode import is_enabled
 
     return is_enabled()
+
+
+def is_anomaly_check_nan_enabled():
+    """Whether anomaly detection looks for NaN."""
+    from .autograd.anomaly_mode import _state
+
+    return _state["check_nan"]
 
 
 def set_default_tensor_type(t):

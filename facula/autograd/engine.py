@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import warnings
+
 import facula
 
 from .._native import core
+from .graph import GradientEdge
 
 Tensor = core.Tensor
+_warned: list[bool] = []  # of reference cycles, once
 
 
 def _as_tuple(x):
-    return (x,) if isinstance(x, Tensor) else tuple(x)
+    return (x,) if isinstance(x, (Tensor, GradientEdge)) else tuple(x)
+
+
+def _wants_grad(x):
+    return x.requires_grad if isinstance(x, Tensor) else True
 
 
 def _first_gradients(outputs, gradients, batched=False):
     """One gradient per output; ones for scalars where none was given."""
     made = []
-    for out, g in zip(outputs, gradients, strict=True):
-        if g is None:
+    for out, g in zip(outputs, gradients):
+        if isinstance(out, GradientEdge):
+            if g is None:
+                raise RuntimeError("Passing a GradientEdge as output requires its gradient")
+        elif g is None:
             if not out.requires_grad:
                 raise RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn")
             if out.numel() != 1:
@@ -29,6 +40,11 @@ def _first_gradients(outputs, gradients, batched=False):
             g = facula.ones_like(out, memory_format=facula.preserve_format)
         elif not isinstance(g, Tensor):
             raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
+        elif batched and g.shape[1:] != out.shape:
+            raise RuntimeError("If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch dimension. The sizes of the "
+                               "remaining dimensions are expected to match the shape of corresponding output, but a mismatch was detected: "
+                               f"grad_output[{len(made)}] has a shape of {g.shape[1:]} and output[{len(made)}] has a shape of {out.shape}. If you only want "
+                               "some tensors in `grad_output` to be considered batched, consider using vmap.")
         elif g.shape != out.shape and not batched:
             raise RuntimeError(f"Mismatch in shape: grad_output[{len(made)}] has a shape of {g.shape} and output[{len(made)}] has a shape of {out.shape}.")
         elif g.dtype.is_complex != out.dtype.is_complex:
@@ -58,24 +74,31 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
         RuntimeError: A tensor has no history, or its saved values are gone or changed.
     """
     tensors = _as_tuple(tensors)
-    if not tensors:
-        raise RuntimeError("grad_tensors argument expected at least one tensor")
     if inputs is not None:
         inputs = _as_tuple(inputs)
         if not inputs:
             raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+        for x in inputs:
+            if not _wants_grad(x):
+                raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
     gradients = _first_gradients(tensors, _gradients_for(tensors, grad_tensors))
     keep = create_graph if retain_graph is None else retain_graph
     for i, t in enumerate(tensors):
-        if not t.requires_grad:
+        if not _wants_grad(t):
             raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+    if create_graph and not _warned:
+        _warned.append(True)
+        warnings.warn("Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient which can cause a memory "
+                      "leak. We recommend using autograd.grad when creating the graph to avoid this. If you have to use this function, make sure to reset "
+                      "the .grad fields of your parameters to None after use to break the cycle and avoid the leak.", stacklevel=2)
     if inputs is None:
         run(tensors, gradients, keep, create_graph, None, True)
         return
     found = run(tensors, gradients, keep, create_graph, inputs, False)
     with core_grad(create_graph):
         for x, g in zip(inputs, found):
-            if g is not None:
+            if g is not None and isinstance(x, Tensor):
+                x.retain_grad()
                 x.grad = g if create_graph and x.grad is None else (g.detach().clone() if x.grad is None else x.grad + g)
 
 
@@ -106,24 +129,34 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
         is_grads_batched: The first dimension of `grad_outputs` counts separate vectors.
         materialize_grads: Zeros instead of None.
     """
+    if isinstance(inputs, dict):
+        found = grad(outputs, tuple(inputs.values()), grad_outputs, retain_graph, create_graph, only_inputs, allow_unused, is_grads_batched, materialize_grads)
+        return dict(zip(inputs, found))
     outputs, inputs = _as_tuple(outputs), _as_tuple(inputs)
+    if not only_inputs:
+        warnings.warn("only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for other parts of the graph, please "
+                      "use torch.autograd.backward.", FutureWarning, stacklevel=2)
+    if not inputs:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     if allow_unused is None:
         allow_unused = materialize_grads
     elif materialize_grads and not allow_unused:
         raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
     if is_grads_batched:
+        _first_gradients(outputs, _gradients_for(outputs, grad_outputs), True)
         return _batched(outputs, inputs, _gradients_for(outputs, grad_outputs), create_graph, retain_graph, allow_unused)
     gradients = _first_gradients(outputs, _gradients_for(outputs, grad_outputs))
     for x in inputs:
-        if not x.requires_grad:
+        if not _wants_grad(x):
             raise RuntimeError("One of the differentiated Tensors does not require grad")
     for i, t in enumerate(outputs):
-        if not t.requires_grad:
+        if not _wants_grad(t):
             raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
     keep = create_graph if retain_graph is None else retain_graph
     found = run(outputs, gradients, keep, create_graph, inputs, False)
     if not allow_unused and any(g is None for g in found):
-        raise RuntimeError("One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this is the "
+        first = next(i for i, g in enumerate(found) if g is None)
+        raise RuntimeError(f"The differentiated Tensor at index {first} appears to not have been used in the graph. Set allow_unused=True if this is the "
                            "desired behavior.")
     if materialize_grads:
         found = tuple(facula.zeros_like(x) if g is None else g for g, x in zip(found, inputs))
@@ -188,7 +221,7 @@ def retain_grad(self):
 
     def keep(gradient):
         tensor = reference()
-        if tensor is not None:
+        if tensor is not None and gradient is not None:
             before = tensor.grad
             tensor.grad = gradient.detach().clone() if before is None and not core.is_grad_enabled() else (gradient if before is None else before + gradient)
 

@@ -6,6 +6,7 @@ import functools
 import warnings
 
 from .._native import core
+from . import anomaly_mode
 from .graph import _local
 
 Tensor = core.Tensor
@@ -47,7 +48,7 @@ class FunctionCtx:
 class _Saved:
     """A saved tensor with the version it had; outputs are kept without their history."""
 
-    __slots__ = ("output", "tensor", "unpack", "packed", "version")
+    __slots__ = ("output", "tensor", "unpack", "packed", "version", "edge")
 
     def __init__(self, tensor, output_index, hooks):
         self.output = output_index
@@ -57,15 +58,26 @@ class _Saved:
             return
         if hooks:
             pack, self.unpack = hooks
+            self.edge = tensor._gradient_edge() if tensor.requires_grad and output_index is None else None
+            version = tensor._version
             with _no_grad():
                 self.packed = pack(tensor)
+            if tensor._version != version:
+                raise RuntimeError("A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be modified by "
+                                   "in-place operations as this can lead to unexpected side-effects. Please open an issue if you need to perform in-place "
+                                   "operations on the input to a pack hook.")
             return
         self.tensor = tensor.detach() if output_index is not None else tensor
         self.version = tensor._version
 
     def get(self, node):
         if self.unpack is not None:
-            return self.unpack(self.packed)
+            edge = self.edge if self.output is None else (node, self.output)
+            found = self.unpack(self.packed)
+            if edge is not None:
+                found = core.graphless(found)
+                found._set_history(*edge)
+            return found
         if self.tensor is None:
             return None
         if self.tensor._version != self.version:
@@ -212,6 +224,12 @@ class Function(metaclass=FunctionMeta):
         return _record(node, args, output, tracked)
 
 
+def note_anomaly(node):
+    from .._callbacks import note_anomaly
+
+    note_anomaly(node)
+
+
 def _call(cls, args, kwargs):
     """Runs `forward` outside the graph: the node, what forward returned, and whether to record it."""
     node = cls._backward_cls()
@@ -236,6 +254,8 @@ def _record(node, args, output, tracked):
     inputs = {id(a) for a in args if isinstance(a, Tensor)}
     dirty, fixed = {id(t) for t in node.dirty_tensors}, {id(t) for t in node.non_differentiable}
     if tracked:
+        if anomaly_mode.is_enabled():
+            note_anomaly(node)
         node._input_meta = meta = {i: (a.shape, a.dtype) for i, a in enumerate(args) if isinstance(a, Tensor)}
         node._set_next([args[i] for i in meta])
         node._set_slots(outputs)

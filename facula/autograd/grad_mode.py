@@ -75,7 +75,9 @@ class set_grad_enabled(_Scope):
     """Turns recording on or off, at once and until the end of the `with` block, if it opens one."""
 
     def __init__(self, mode):
-        self.mode = bool(mode)
+        if not isinstance(mode, bool):
+            raise TypeError(f"set_grad_enabled(): argument 'enabled' (position 1) must be bool, not {type(mode).__name__}")
+        self.mode = mode
         self.previous = core.set_grad_enabled(self.mode)
 
     def __call__(self, function):
@@ -90,6 +92,30 @@ class set_grad_enabled(_Scope):
 
     def clone(self):
         return type(self)(self.mode)
+
+
+class set_multithreading_enabled(_Scope):
+    """Accepted: backward runs on the thread that calls it, whatever is asked for."""
+
+    on = True
+
+    def __init__(self, mode):
+        self.mode = mode
+        self.previous, set_multithreading_enabled.on = set_multithreading_enabled.on, bool(mode)
+
+    def __enter__(self):
+        pass
+
+    def __exit__(self, *exc):
+        set_multithreading_enabled.on = self.previous
+
+    def clone(self):
+        return type(self)(self.mode)
+
+
+def is_multithreading_enabled():
+    """What `set_multithreading_enabled` last said."""
+    return set_multithreading_enabled.on
 
 
 class inference_mode(_Scope):

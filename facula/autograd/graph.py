@@ -15,7 +15,7 @@ GradientEdge = namedtuple("GradientEdge", ["node", "output_nr", "ownership_token
 def get_gradient_edge(tensor):
     """Where gradients of this tensor enter the graph."""
     if not tensor.requires_grad:
-        raise RuntimeError("It is not possible to get the gradient edge of a Tensor that does not require gradients")
+        raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients")
     return GradientEdge(*tensor._gradient_edge())
 
 
@@ -79,6 +79,8 @@ def register_multi_grad_hook(tensors, fn, *, mode="all"):
     if mode not in ("all", "any"):
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
     tensors = tuple(tensors)
+    if not all(t.requires_grad for t in tensors):
+        raise AssertionError("Expected gradient function to be set")
     handles = []
     state = {"run": None}
 

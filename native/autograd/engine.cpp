@@ -24,8 +24,14 @@ Py tuple_of(const std::vector<Tensor>& v) {
   return out;
 }
 
+std::string_view shown_type(PyObject* o) {  // without its module
+  const std::string_view name = Py_TYPE(o)->tp_name;
+  return name.substr(name.rfind('.') + 1);
+}
+
 void from_tuple(PyObject* result, std::vector<Tensor>& v) {
-  Py items = checked(is_tensor(result) ? PyTuple_Pack(1, result) : PySequence_Tuple(result));
+  if (!PyTuple_Check(result)) throw TypeError("expected tuple, but hook returned '", shown_type(result), "'");
+  Py items = Py::borrow(result);
   v.assign(size_t(PyTuple_GET_SIZE(items.get())), Tensor());
   for (size_t i = 0; i < v.size(); ++i) {
     PyObject* o = PyTuple_GET_ITEM(items.get(), Py_ssize_t(i));
@@ -50,7 +56,7 @@ void check_replacement(PyObject* hook, const Tensor& before, const Tensor& after
 
 // Hooks of a tensor: each may replace the gradient.
 void run_tensor_hooks(PyObject* hooks, Tensor& grad) {
-  if (!hooks || !grad) return;
+  if (!hooks) return;
   Py list = checked(PyDict_Values(hooks));
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list.get()); ++i) {
     PyObject* hook = PyList_GET_ITEM(list.get(), i);
@@ -58,6 +64,7 @@ void run_tensor_hooks(PyObject* hooks, Tensor& grad) {
     if (result.get() == Py_None) continue;
     if (!is_tensor(result.get())) throw TypeError("expected Variable, but hook returned '", Py_TYPE(result.get())->tp_name, "'");
     Tensor changed(tensor_of(result.get()));
+    if (!grad) throw RuntimeError("can't replace a None gradient with a non-None value");
     check_replacement(hook, grad, changed);
     grad = std::move(changed);
   }
@@ -116,6 +123,7 @@ class Run {
     auto at = tasks_.find(n);
     return at != tasks_.end() && at->second.needed;
   }
+  bool accumulates() const { return !captures_; }
   static thread_local Run* current;
   const uint64_t id = ++runs;
 
@@ -185,8 +193,10 @@ class Run {
     bool any = false;
     for (auto& g : grads) any = any || g;
     std::vector<Tensor> out(node->next.size());
-    if ((any || node->always) && task.needed) {
-      if (node->variable && node->variable->autograd) run_tensor_hooks(node->variable->autograd->hooks.get(), grads[0]);
+    const bool leaf_hooks = node->variable && node->variable->autograd && node->variable->autograd->hooks;
+    const bool watched = leaf_hooks || node->tensor_hooks || node->pre_hooks || node->post_hooks;  // hooks see undefined gradients too
+    if ((any || watched || node->always) && task.needed) {
+      if (leaf_hooks) run_tensor_hooks(node->variable->autograd->hooks.get(), grads[0]);
       run_slot_hooks(*node, grads);
       bool stop = false;
       if (captures_) stop = capture(node, grads);
@@ -224,7 +234,10 @@ class Run {
                          "graph a second time or if you need to access saved tensors after calling backward.");
     {
       Profiled timed(node);
-      node.apply(node, grads, create_);
+      bool defined = node.always;
+    for (auto& g : grads) defined = defined || g;
+    if (defined) node.apply(node, grads, create_);
+    else grads.assign(node.next.size(), Tensor());
     }
     if (node.post_hooks) run_node_hooks(node.post_hooks.get(), grads, &inputs);
     out = std::move(grads);
@@ -248,6 +261,7 @@ thread_local Run* Run::current = nullptr;
 }  // namespace
 
 uint64_t backward_run() { return Run::current ? Run::current->id : 0; }
+bool backward_accumulates() { return Run::current && Run::current->accumulates(); }
 bool backward_reaches(Node* node) { return Run::current && Run::current->reaches(node); }
 
 void run_backward(std::vector<Edge> roots, std::vector<Tensor> gradients, bool keep_graph, bool create_graph,

@@ -397,7 +397,10 @@ void rebase_history(const Tensor& t, NodeRef node, uint32_t slot) {
     set_history(t, NodeRef(node_of(view.get())), 0);
     return;
   }
+  const Edge before = t->autograd && t->autograd->retains_grad ? t->autograd->edge : Edge{};
   set_history(t, std::move(node), slot);
+  if (before.node)  // the gradient to keep is now that of the new value
+    checked(PyObject_CallFunction(callback("move_retained"), "OIOI", before.node.get(), before.slot, t->autograd->edge.node.get(), slot));
 }
 
 bool view_wants_grad(const TensorObject& t) {
@@ -444,19 +447,17 @@ std::string forward_name(const Node& node) {
 }
 
 void check_inplace(const Tensor& t, bool recorded) {
+  if (modes.grad && recorded) {
+    if (t->autograd && (t->flags & kFragileView)) refuse_view(t, false);
+    if (t.requires_grad()) {
+      if (t->autograd && t->autograd->base && is_leaf(t->autograd->base))
+        throw RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.");
+      if (is_leaf(t)) throw RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.");
+    }
+  }
   if ((t->flags & kInference) && !modes.inference)
     throw RuntimeError("Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal tensor before "
                        "doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details.");
-  if (!modes.grad || !recorded || !t->autograd) {
-    if (modes.grad && recorded && t.requires_grad())
-      throw RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.");
-    return;
-  }
-  if (t->flags & kFragileView) refuse_view(t, false);
-  if (!t.requires_grad()) return;
-  if (t->autograd->base && is_leaf(t->autograd->base))
-    throw RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.");
-  if (is_leaf(t)) throw RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.");
 }
 
 int add_graph_types(PyObject* module) {

@@ -2,6 +2,8 @@
 // Nodes are Python objects (`grad_fn`), so that Python functions can be nodes and one
 // reference count serves both sides; this room therefore knows Python's headers.
 #pragma once
+#include <memory>
+
 #include "bind/python.h"
 
 namespace facula {
@@ -20,7 +22,8 @@ struct SavedTensor {
   Tensor tensor;         // an input itself, or a graphless copy of an output
   uint32_t version = 0;
   int32_t output = -1;   // >= 0: output of the node that saves it
-  Py packed, unpack;     // with saved-tensor hooks: what pack gave, and the unpack function
+  struct Packed { Py value, unpack; Edge edge; };
+  std::unique_ptr<Packed> packed;  // with saved-tensor hooks: what pack gave, the unpack function, the history to give back
   void save(const Tensor& t, int32_t output_index);
   Tensor get(Node& owner, bool with_graph);
   [[noreturn]] static void was_changed(const Tensor& t, uint32_t version, int32_t output, Node& owner);
@@ -92,6 +95,7 @@ struct Capture { Edge edge; Tensor result; };
 void run_backward(std::vector<Edge> roots, std::vector<Tensor> gradients, bool keep_graph, bool create_graph,
                   std::vector<Capture>* captures, bool accumulate);
 uint64_t backward_run();            // the number of the backward pass of this thread, 0 outside
+bool backward_accumulates();        // whether that pass adds to all leaves
 bool backward_reaches(Node* node);  // whether that pass is going to run a node
 Tensor add_gradients(const Tensor& a, const Tensor& b);  // differentiable when grad mode is on
 void defer_destruction(NodeRef node);  // no recursion however long the chain

@@ -234,6 +234,13 @@ PyObject* set_threads(PyObject*, PyObject* n) {
 }
 
 // backward(roots, gradients, keep, create, inputs or None, accumulate) -> tuple of captured gradients
+// Where gradients of a tensor, or of a GradientEdge (node, slot), enter the graph.
+Edge edge_of(PyObject* o) {
+  if (is_tensor(o)) return gradient_edge(Tensor(tensor_of(o)));
+  PyObject* node = PyTuple_Check(o) && PyTuple_GET_SIZE(o) >= 2 ? PyTuple_GET_ITEM(o, 0) : nullptr;
+  if (!node || !PyObject_TypeCheck(node, &NodeType)) throw TypeError("expected Tensor or GradientEdge, but got ", Py_TYPE(o)->tp_name);
+  return {NodeRef(reinterpret_cast<Node*>(node)), uint32_t(PyLong_AsUnsignedLong(PyTuple_GET_ITEM(o, 1)))};
+}
 PyObject* backward(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
     PyObject *roots, *grads, *inputs;
@@ -242,7 +249,7 @@ PyObject* backward(PyObject*, PyObject* args) {
     std::vector<Edge> edges;
     std::vector<Tensor> gradients;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(roots); ++i) {
-      Edge e = gradient_edge(Tensor(tensor_of(PyTuple_GET_ITEM(roots, i))));
+      Edge e = edge_of(PyTuple_GET_ITEM(roots, i));
       if (!e.node) throw RuntimeError("element ", i, " of tensors does not require grad and does not have a grad_fn");
       edges.push_back(e);
       gradients.push_back(Tensor(tensor_of(PyTuple_GET_ITEM(grads, i))));
@@ -253,7 +260,7 @@ PyObject* backward(PyObject*, PyObject* args) {
     }
     std::vector<Capture> captures;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(inputs); ++i) {
-      Edge e = gradient_edge(Tensor(tensor_of(PyTuple_GET_ITEM(inputs, i))));
+      Edge e = edge_of(PyTuple_GET_ITEM(inputs, i));
       if (!e.node) throw RuntimeError("One of the differentiated Tensors does not require grad");
       captures.push_back({e, {}});
     }
@@ -265,6 +272,7 @@ PyObject* backward(PyObject*, PyObject* args) {
   });
 }
 
+PyObject* accumulates(PyObject*, PyObject*) { return PyBool_FromLong(backward_accumulates()); }
 PyObject* current_run(PyObject*, PyObject*) { return PyLong_FromUnsignedLongLong(backward_run()); }
 PyObject* reached(PyObject*, PyObject* nodes) {
   Py items(PySequence_Tuple(nodes));
@@ -334,6 +342,7 @@ PyMethodDef functions[] = {
     {"backward", backward, METH_VARARGS, nullptr},
     {"backward_run", current_run, METH_NOARGS, nullptr},
     {"saved_was_changed", saved_was_changed, METH_VARARGS, "Raises the error of a saved tensor that has another version now."},
+    {"backward_accumulates", accumulates, METH_NOARGS, "Whether the running backward pass adds to the leaves, with no inputs chosen."},
     {"backward_reaches", reached, METH_O, nullptr},
     {"memory_stats", memory_stats, METH_NOARGS, nullptr},
     {"empty_cache", empty_cache, METH_NOARGS, nullptr},

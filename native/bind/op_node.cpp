@@ -174,14 +174,21 @@ void SavedTensor::save(const Tensor& t, int32_t output_index) {
   output = output_index;
   if (modes.pack_hooks) {
     PyObject* pack = PyTuple_GET_ITEM(modes.pack_hooks, 0);
-    unpack = Py::borrow(PyTuple_GET_ITEM(modes.pack_hooks, 1));
+    packed = std::make_unique<Packed>();
+    packed->unpack = Py::borrow(PyTuple_GET_ITEM(modes.pack_hooks, 1));
+    if (output_index < 0) packed->edge = gradient_edge(t);
     // The hook sees no graph of its own.
     GradMode off(false);
     PyObject* hooks = std::exchange(modes.pack_hooks, nullptr);
     Tensor seen = output_index >= 0 ? graphless(t) : t;
-    packed = Py(PyObject_CallOneArg(pack, object_of(seen.get())));
+    const uint32_t before = seen->storage ? seen->storage->version : 0;
+    packed->value = Py(PyObject_CallOneArg(pack, object_of(seen.get())));
     modes.pack_hooks = hooks;
-    if (!packed) throw PythonError();
+    if (!packed->value) throw PythonError();
+    if (seen->storage && seen->storage->version != before)
+      throw RuntimeError("A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be modified by in-place "
+                         "operations as this can lead to unexpected side-effects. Please open an issue if you need to perform in-place operations on the "
+                         "input to a pack hook.");
     if (output_index < 0) return;
     tensor = Tensor();
     return;
@@ -197,15 +204,21 @@ void SavedTensor::was_changed(const Tensor& t, uint32_t version, int32_t output,
   if (f) from = cat(", which is output ", output >= 0 ? uint32_t(output) : t->autograd->edge.slot, " of ", forward_name(*f), ",");
   throw RuntimeError("one of the variables needed for gradient computation has been modified by an inplace operation: ", what,
                      from, " is at version ", t->storage->version, "; expected version ", version,
-                     " instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
-                     "torch.autograd.set_detect_anomaly(True, check_nan=False).");
+                     " instead. Hint: ", modes.anomaly ? "the backtrace further above shows the operation that failed to compute its gradient. The "
+                     "variable in question was changed in there or anywhere later. Good luck!" : "enable anomaly detection to find the operation that "
+                     "failed to compute its gradient, with torch.autograd.set_detect_anomaly(True, check_nan=False).");
 }
 
 Tensor SavedTensor::get(Node& owner, bool with_graph) {
   if (packed) {
-    Py t = checked(PyObject_CallOneArg(unpack.get(), packed.get()));
+    Py t = checked(PyObject_CallOneArg(packed->unpack.get(), packed->value.get()));
     if (!is_tensor(t.get())) throw TypeError("Output of saved tensor unpack_hook expected to be a Tensor but got result of type ", Py_TYPE(t.get())->tp_name);
-    return Tensor(tensor_of(t.get()));
+    const Edge edge = output < 0 ? packed->edge : with_graph ? Edge{NodeRef(&owner), uint32_t(output)} : Edge{};
+    if (!edge.node) return Tensor(tensor_of(t.get()));
+    Tensor restored = graphless(Tensor(tensor_of(t.get())));
+    autograd_of(restored).edge = edge;
+    restored->flags |= kRequiresGrad;
+    return restored;
   }
   if (!tensor) return {};
   if (tensor->storage && tensor->storage->version != version && !(tensor->flags & kUntracked)) was_changed(tensor, version, output, owner);

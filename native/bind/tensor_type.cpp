@@ -165,9 +165,20 @@ PyObject* get_grad(PyObject* o, void*) {
                    "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be populated "
                    "during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, use "
                    ".retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you access the leaf "
-                   "Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more informations.", 1) < 0)
+                   "Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more information.", 1) < 0)
     return nullptr;
   Py_RETURN_NONE;
+}
+// As C++ calls it: "double", "c10::Half".
+std::string c_name(DType t) {
+  const std::string_view n = name(t);
+  if (n == "float32") return "float";
+  if (n == "float64") return "double";
+  if (n == "float16") return "c10::Half";
+  if (n == "bfloat16") return "c10::BFloat16";
+  if (n == "complex64") return "c10::complex<float>";
+  if (n == "complex128") return "c10::complex<double>";
+  return n == "int64" ? "long" : n == "int32" ? "int" : n == "int16" ? "short" : n == "int8" ? "signed char" : n == "uint8" ? "unsigned char" : std::string(n);
 }
 int set_grad(PyObject* o, PyObject* value, void*) {
   return guarded<int>(-1, [&] {
@@ -180,10 +191,13 @@ int set_grad(PyObject* o, PyObject* value, void*) {
     if (value == o) throw RuntimeError("can't assign Variable as its own grad");
     Tensor g(tensor_of(value));
     if (g.dtype() != t.dtype())
-      throw RuntimeError("attempting to assign a gradient with dtype '", name(g.dtype()), "' to a tensor with dtype '", name(t.dtype()),
-                         "'. Please ensure that the gradient and the tensor have the same dtype");
+      throw RuntimeError("attempting to assign a gradient with dtype '", c_name(g.dtype()), "' to a tensor with grad_dtype '", scalar_type_name(t.dtype()),
+                         "'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). You can set the tensor's grad_dtype "
+                         "attribute with a specific dtype, or None to allow any dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and "
+                         "its gradient may break downstream systems that assume they match.");
     if (!(g.sizes() == t.sizes()))
-      throw RuntimeError("assigned grad has data of a different size: the tensor has shape ", t.sizes(), ", the gradient ", g.sizes());
+      throw RuntimeError("attempting to assign a gradient of size '", g.sizes(), "' to a tensor of size '", t.sizes(),
+                         "'. Please ensure that the gradient and the tensor are the same size");
     autograd_of(t).grad = g;
     return 0;
   });

@@ -39,6 +39,7 @@ def _rounded(v):
 def words(x):
     """Text with the framework's name, addresses and paths taken out."""
     text = re.sub(r"0x[0-9a-f]+", "0x", str(x)).replace("facula", "torch")
+    text = re.sub(r" \(Triggered internally at .*?\)", "", text)
     return re.sub(r'File ".*?", line \d+', "File", text)
 
 

@@ -50,6 +50,7 @@ def resize_(self, *sizes, memory_format=None):
     if count and needed > self._storage_nbytes():
         self._resize_memory(needed)
     self._set_geometry(sizes, strides, self.storage_offset())
+    self._bump()
     return self
 
 
@@ -87,6 +88,7 @@ def set_(self, source=None, storage_offset=0, size=None, stride=None):
         size, stride, storage_offset = tuple(source.shape), source.stride(), source.storage_offset()
     size = tuple(size)
     self._set_geometry(size, _contiguous_strides(size) if stride is None else tuple(stride), storage_offset, source)
+    self._bump()
     return self
 
 
@@ -99,7 +101,8 @@ def _each(self, function, *others):
     rows = zip(self.reshape(-1).tolist(), *(o.expand_as(self).reshape(-1).tolist() for o in others))
     made = facula.tensor([function(*row) for row in rows], dtype=self.dtype).reshape(self.shape)
     with facula.inference_mode():
-        return self.copy_(made)
+        self.data.copy_(made)
+    return self
 
 
 @composite("apply_", function=False)

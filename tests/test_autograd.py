@@ -112,3 +112,45 @@ def test_names_of_nodes():
     assert (x @ x).grad_fn.name() == "MmBackward0"
     assert x.sum().grad_fn.next_functions[0][0].name() == "torch::autograd::AccumulateGrad"
     assert x.sum().grad_fn.next_functions[0][0].variable is x
+
+
+def test_hooks_of_many_tensors_after_many_passes():
+    x, y = facula.ones(1, requires_grad=True), facula.ones(1, requires_grad=True)
+    seen = []
+    facula.autograd.graph.register_multi_grad_hook([x, y], lambda grads: seen.append(len(grads)))
+    for _ in range(300):
+        (x * y).backward()
+    assert seen == [2] * 300
+
+
+def test_writing_one_view_gives_the_others_its_history():
+    whole = facula.ones(2).view(-1)
+    w = facula.full((1,), 3.0, requires_grad=True)
+    whole[:1].mul_(w)
+    whole.sum().backward()
+    assert w.grad.tolist() == [1.0]
+
+
+def test_views_made_without_gradients_refuse_recorded_writes():
+    x = facula.ones(2, requires_grad=True) * 1
+    with facula.no_grad():
+        view = x.view(-1)
+    with pytest.raises(RuntimeError, match="no_grad mode"):
+        view.mul_(2)
+    with pytest.raises(RuntimeError, match="multiple views"):
+        x.unbind()[0].mul_(2)
+
+
+def test_checkpoints_can_be_differentiated_twice():
+    from facula.utils.checkpoint import checkpoint
+
+    x = facula.full((2,), 2.0, requires_grad=True)
+    first, = facula.autograd.grad(checkpoint(lambda x: (x ** 3).sum(), x, use_reentrant=False), x, create_graph=True)
+    assert facula.autograd.grad(first.sum(), x)[0].tolist() == [12.0, 12.0]
+
+
+def test_gradient_edges_stand_for_tensors():
+    x = facula.ones(1, requires_grad=True)
+    y = x * 2
+    edge = facula.autograd.graph.get_gradient_edge(y)
+    assert facula.autograd.grad(y * 3, edge)[0].item() == 3

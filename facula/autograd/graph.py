@@ -85,7 +85,7 @@ def register_multi_grad_hook(tensors, fn, *, mode="all"):
     state = {"run": None}
 
     def start(index):
-        if state["run"] is not core.backward_run():
+        if state["run"] != core.backward_run():
             reached = core.backward_reaches([t._gradient_edge()[0] for t in tensors])
             state.update(run=core.backward_run(), left=sum(reached), gradients=[None] * len(tensors), done=False)
 

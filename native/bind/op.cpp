@@ -362,6 +362,18 @@ PyObject* guarded_call(OpObject* op, PyObject* callable, PyObject* const* args, 
   return PyObject_CallFunctionObjArgs(callback("composite_call"), callable, op->fallback, values.get(), named.get(), nullptr);
 }
 
+// The first object with a __torch_function__ that is no tensor: the argument itself, or one in a list or tuple.
+PyObject* foreign_in(PyObject* o) {
+  static PyObject* name = PyUnicode_InternFromString("__torch_function__");
+  if (is_tensor(o) || PyType_Check(o)) return nullptr;
+  if (PyList_Check(o) || PyTuple_Check(o)) {
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i)
+      if (PyObject* found = foreign_in(PySequence_Fast_GET_ITEM(o, i))) return found;
+    return nullptr;
+  }
+  return PyObject_HasAttr((PyObject*)Py_TYPE(o), name) ? o : nullptr;
+}
+
 PyObject* op_call(PyObject* callable, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   return guarded([&]() -> PyObject* {
     OpObject* op = op_of(callable);
@@ -396,23 +408,22 @@ PyObject* op_call(PyObject* callable, PyObject* const* args, size_t nargsf, PyOb
     const Overload* chosen = nullptr;
     for (auto* o : *op->overloads)
       if (bind_arguments(*o, args, n, kwnames, slots, packed, nullptr)) { chosen = o; break; }
-    if (op->fallback && (!chosen || (out && !chosen->formula))) return PyObject_Vectorcall(op->fallback, given, nargsf, given_names);
     if (!chosen) {
       for (size_t i = 0; i < n + size_t(kwnames ? PyTuple_GET_SIZE(kwnames) : 0); ++i) {
-        // Another library's tensor-like may know what to do.
-        static PyObject* foreign = PyUnicode_InternFromString("__torch_function__");
-        if (!is_tensor(args[i]) && !PyType_Check(args[i]) && PyObject_HasAttr((PyObject*)Py_TYPE(args[i]), foreign)) {
+        // Another library's tensor-like, or a proxy, may know what to do.
+        if (PyObject* owner = foreign_in(args[i])) {
           static PyObject* handler = callback("foreign_call");
           Py values = checked(PyTuple_New(Py_ssize_t(n)));
           for (size_t k = 0; k < n; ++k) PyTuple_SET_ITEM(values.get(), Py_ssize_t(k), Py_NewRef(args[k]));
           Py kw = checked(PyDict_New());
           for (Py_ssize_t k = 0; kwnames && k < PyTuple_GET_SIZE(kwnames); ++k)
             PyDict_SetItem(kw.get(), PyTuple_GET_ITEM(kwnames, k), args[n + size_t(k)]);
-          return PyObject_CallFunctionObjArgs(handler, callable, args[i], values.get(), kw.get(), nullptr);
+          return PyObject_CallFunctionObjArgs(handler, callable, owner, values.get(), kw.get(), nullptr);
         }
       }
-      no_overload(*op->overloads, args, n, kwnames);
+      if (!op->fallback) no_overload(*op->overloads, args, n, kwnames);
     }
+    if (op->fallback && (!chosen || (out && !chosen->formula))) return PyObject_Vectorcall(op->fallback, given, nargsf, given_names);
     const uint32_t minded = modes.no_overrides ? kNeedsSlowPath & ~uint32_t(kSubclass) : kNeedsSlowPath;
     if (modes.slow || (tensor_flags(*chosen, slots) & minded) || (out && is_tensor(out) && (tensor_of(out)->flags & minded)))
       return slow_call(op, *chosen, slots, out);

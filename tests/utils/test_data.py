@@ -63,3 +63,11 @@ def test_a_killed_worker_is_reported():
 def test_parts_do_not_overlap():
     parts = random_split(range(10), [0.3, 0.7])
     assert [len(p) for p in parts] == [3, 7] and sorted([*parts[0], *parts[1]]) == list(range(10))
+
+
+def test_persistent_workers_draw_the_orders_of_plain_ones():
+    """PyTorch's orders of three epochs: a worker's seed is drawn once, not every epoch."""
+    facula.manual_seed(0)
+    loader = DataLoader(range(12), batch_size=12, shuffle=True, num_workers=1, persistent_workers=True)
+    assert [b.tolist() for _ in range(3) for b in loader] == [[6, 11, 9, 8, 2, 1, 4, 5, 3, 10, 7, 0], [11, 0, 3, 9, 2, 1, 10, 7, 5, 6, 8, 4],
+                                                              [8, 11, 9, 5, 10, 4, 2, 0, 1, 6, 3, 7]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import os
@@ -14,10 +15,12 @@ import facula
 from facula import _dispatch
 from facula._utils import ExceptionWrapper
 
+from . import graph_settings
 from ._utils import pin_memory as _pin
 from ._utils import worker as _worker
 from ._utils.collate import default_collate, default_convert
 from ._utils.worker import get_worker_info  # noqa: F401
+from .datapipes.datapipe import IterDataPipe
 from .dataset import Dataset, IterableDataset  # noqa: F401
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, fresh_seed
 
@@ -88,9 +91,13 @@ class DataLoader:
         self.pin_memory, self.pin_memory_device, self.timeout = pin_memory, pin_memory_device, timeout
         self.worker_init_fn, self.in_order = worker_init_fn, in_order
         self.multiprocessing_context = multiprocessing_context
+        if graph_settings.is_pipe(dataset):
+            if isinstance(dataset, IterDataPipe):
+                dataset = self.dataset = graph_settings.apply_shuffle_settings(dataset, shuffle)
+            self.worker_init_fn = functools.partial(_take_share, worker_init_fn)
         self._dataset_kind = _DatasetKind.Iterable if isinstance(dataset, IterableDataset) else _DatasetKind.Map
         if self._dataset_kind == _DatasetKind.Iterable:
-            if shuffle:
+            if shuffle and not graph_settings.is_pipe(dataset):
                 raise ValueError(f"DataLoader with IterableDataset: expected unspecified shuffle option, but got shuffle={shuffle}")
             for name, given in (("sampler", sampler), ("batch_sampler", batch_sampler)):
                 if given is not None:
@@ -184,6 +191,14 @@ class DataLoader:
         self._warn_about_workers()
 
 
+def _take_share(init_fn, worker_id):
+    """Starts a worker of a loader of pipes: its sharding pipes give its part."""
+    info = get_worker_info()
+    graph_settings.apply_sharding(info.dataset, info.num_workers, worker_id)
+    if init_fn is not None:
+        init_fn(worker_id)
+
+
 class _BaseDataLoaderIter:
     def __init__(self, loader):
         self._dataset, self._dataset_kind, self._index_sampler = loader.dataset, loader._dataset_kind, loader._index_sampler
@@ -193,12 +208,18 @@ class _BaseDataLoaderIter:
         self._pin = _can_pin(loader)
         self._fetcher_arguments = (self._iterable, loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last)
         self._start(loader)
+        self._base_seed = fresh_seed(loader.generator)
 
     def _start(self, loader):
+        """Begins an epoch."""
+        self._seed_pipes(loader)
         self._sampler_iter = iter(loader._index_sampler)
-        self._base_seed = fresh_seed(loader.generator)
         self._num_yielded = 0
         self._IterableDataset_len_called = loader._IterableDataset_len_called
+
+    def _seed_pipes(self, loader):
+        self._shared_seed = fresh_seed(loader.generator) if isinstance(loader.dataset, IterDataPipe) else None
+        _worker.seed_pipes(loader.dataset, self._shared_seed)
 
     def __iter__(self):
         return self
@@ -263,6 +284,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         self._persistent_workers, self._in_order = loader.persistent_workers, loader.in_order
         self._poll = select.poll()
         self._start_workers(loader)
+        self._seed_pipes(loader)  # drawn once more, as PyTorch does: the workers have the first seeds
         self._fill(loader)
 
     def _start_workers(self, loader):
@@ -297,7 +319,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         self._start(loader)
         self._resumed = 0
         for worker in range(self._num_workers):
-            self._post(worker, -1, _worker.Resume(self._base_seed))
+            self._post(worker, -1, _worker.Resume(self._shared_seed))
         while self._resumed < self._num_workers:
             self._take()
         self._fill(loader)

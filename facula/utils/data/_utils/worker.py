@@ -45,11 +45,21 @@ class StreamEnd:
 class Resume:
     """A new epoch begins in a persistent worker."""
 
-    seed: int
+    shared_seed: int | None
 
 
 def fetcher_for(iterable, *args):
     return (IterableFetcher if iterable else MapFetcher)(*args)
+
+
+def seed_pipes(dataset, seed):
+    """Seeds the random pipes of a pipe, alike in all workers."""
+    if seed is not None:
+        from ..graph_settings import apply_random_seed
+
+        generator = facula.Generator()
+        generator.manual_seed(seed)
+        apply_random_seed(dataset, generator)
 
 
 def _seed_everything(seed, base_seed, worker_id):
@@ -111,6 +121,7 @@ class _Worker:
             position, load = self.channel.receive()
             task = load()
             if isinstance(task, Resume):
+                seed_pipes(self.fetcher_arguments[1], task.shared_seed)
                 self.start()
                 self.answer(position, task)
             elif not self.ended:

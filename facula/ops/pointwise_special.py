@@ -46,6 +46,11 @@ for _signature, _node in (("Tensor input, Tensor|Scalar other", ("SpecialZetaBac
     _special(f"special.zeta({_signature})", lambda input, other: f.zeta(input, other), promote=("input", "other"), refuses=(("half", "zeta_cpu"),),
              node=_node, vjp=_rules)
 
+pointwise("_standard_gamma_grad(Tensor input, Tensor output)", lambda input, output: f.gamma_sample_slope(input, output), types=REAL, method=False,
+          differentiable=False)
+pointwise("_dirichlet_grad(Tensor x, Tensor alpha, Tensor total)", lambda x, alpha, total: f.beta_sample_slope(x, alpha, total), types=REAL, method=False,
+          differentiable=False)
+
 # ---------------------------------------------------------------- Bessel and Airy functions
 def _safe(x):
     """A divisor: where x is 0 the quotient is not used, but its own gradient must not be NaN."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import facula
 
 from .._native import core
-from ._table import composite, op
+from ._table import _copy_out, composite, op
 from .create import _finish, _sizes
 
 _NONE = {"input": lambda grad: grad * 0}
@@ -21,7 +21,8 @@ op("log_normal_(Tensor input, float mean=1, float std=2, *, Generator? generator
 op("cauchy_(Tensor input, float median=0, float sigma=1, *, Generator? generator=None)", kernel="random.cauchy_", function=False, vjp=_NONE)
 op("poisson(Tensor input, Generator? generator=None)", kernel="random.poisson", method=False, vjp=_NONE)
 op("binomial(Tensor count, Tensor prob, Generator? generator=None)", kernel="random.binomial", method=False)
-op("_standard_gamma(Tensor input, Generator? generator=None)", kernel="random.standard_gamma", method=False)
+op("_standard_gamma(Tensor input, Generator? generator=None)", kernel="random.standard_gamma", method=False,
+   vjp={"input": lambda grad, input, result: grad * facula._standard_gamma_grad(input, result)})
 op("_randperm(int n, dtype? dtype=None, Generator? generator=None)", kernel="random.randperm", method=False)
 
 
@@ -103,13 +104,25 @@ def normal(mean, std=1.0, size=None, *, generator=None, out=None, dtype=None, la
     if size is not None:
         made = facula.empty(tuple(size), dtype=dtype, device=device).normal_(float(mean), float(std), generator=generator)
         return _finish(made, requires_grad) if out is None else out.resize_(made.shape).copy_(made)
+    made = facula._normal_around(mean, std, generator)
+    return made if out is None else _copy_out(out, made, "normal")
+
+
+def _normal_around(mean, std, generator=None):
     tensors = [t for t in (mean, std) if isinstance(t, facula.Tensor)]
     if isinstance(std, facula.Tensor) and (std.dtype.is_complex or bool((std < 0).any())):
         raise RuntimeError("normal expects all elements of std >= 0.0" if not std.dtype.is_complex else "normal expects standard deviation to be non-complex")
     shape = facula.broadcast_shapes(*(t.shape for t in tensors))
-    made = facula.empty(shape, dtype=tensors[0].dtype).normal_(generator=generator)
-    made = made * std + mean
-    return made if out is None else out.resize_(made.shape).copy_(made)
+    return facula.empty(shape, dtype=tensors[0].dtype).normal_(generator=generator) * std + mean
+
+
+# A sample does not move with its parameters: zeros, where PyTorch has a gradient at all.
+_ZEROS = {name: eval(f"lambda grad, {name}: facula.zeros_like({name})") for name in ("mean", "std", "input")}  # noqa: S307 - rules name what they save
+for _types, _node in (("Tensor mean, Tensor std", 3), ("Tensor mean, float std", 1), ("float mean, Tensor std", 2)):
+    op(f"_normal_around({_types}, Generator? generator=None)", compute=_normal_around, node=f"NormalBackward{_node}", method=False,
+       vjp={name: _ZEROS[name] for name in ("mean", "std") if f"Tensor {name}" in _types})
+op("bernoulli(Tensor input, *, Generator? generator=None)", compute=lambda input, generator: facula.empty_like(input).bernoulli_(input, generator=generator),
+   doc="Draws 0 or 1 with the given probabilities.", vjp={"input": _ZEROS["input"]})
 
 
 @composite("bernoulli")
@@ -121,8 +134,13 @@ def bernoulli(input, p=None, *, generator=None, out=None):
 
 
 @composite("multinomial")
-def multinomial(input, num_samples, replacement=False, *, generator=None):
+def multinomial(input, num_samples, replacement=False, *, generator=None, out=None):
     """Indices drawn with probabilities proportional to each row of `input`."""
+    if out is not None:
+        if out.dtype != facula.int64:
+            raise RuntimeError(f"multinomial expects Long tensor out, got: {out.type().rpartition('.')[2].removesuffix('Tensor')}")
+        drawn = multinomial(input, num_samples, replacement, generator=generator)
+        return out.resize_(drawn.shape).copy_(drawn)
     if input.dim() not in (1, 2):
         raise RuntimeError("prob_dist must be 1 or 2 dim")
     if not input.dtype.is_floating_point:

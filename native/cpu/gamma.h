@@ -103,7 +103,7 @@ inline double gamma_series(double a, double x) {  // P(a, x), DLMF 8.11.4
   }
   return gamma_density(a, x) * sum;
 }
-inline double gamma_fraction(double a, double x) {  // Q(a, x), DLMF 8.9.2 by Lentz' algorithm
+inline double gamma_ratio(double a, double x) {  // Q(a, x) over x^a exp(-x) / Gamma(a), DLMF 8.9.2 by Lentz' algorithm
   double b = x + 1 - a, c = 1e300, d = 1 / b, h = d;
   for (int k = 1; k < 2000; ++k) {
     const double an = -k * (k - a);
@@ -114,8 +114,9 @@ inline double gamma_fraction(double a, double x) {  // Q(a, x), DLMF 8.9.2 by Le
     h *= change;
     if (std::fabs(change - 1) < 1e-16) break;
   }
-  return gamma_density(a, x) * a * h;
+  return h;
 }
+inline double gamma_fraction(double a, double x) { return gamma_density(a, x) * a * gamma_ratio(a, x); }
 // Q(a, x) where both are large and near each other: Temme's uniform expansion (DLMF 8.12). `lower`: P instead.
 inline double gamma_uniform(double a, double x, bool lower) {
   const double mu = (x - a) / a, half_square = -log1p_excess(mu), eta = std::copysign(std::sqrt(2 * half_square), mu);
@@ -156,5 +157,43 @@ inline double incomplete_gamma(double a, double x, bool lower) {
 }
 template <class T> inline T igamma(T a, T x) { return T(incomplete_gamma(double(a), double(x), true)); }
 template <class T> inline T igammac(T a, T x) { return T(incomplete_gamma(double(a), double(x), false)); }
+
+// ---------------------------------------------------------------- how samples move with their distribution's parameters
+// Of the sample x of a gamma distribution: -dP/da / density, P's series differentiated term by term, beyond the mean Q's fraction.
+template <class T> inline T gamma_sample_slope(T shape, T sample) {
+  const double a = shape, x = sample;
+  if (!(x > 0 && a > 0)) return x == 0 ? T(0) : nan<T>;
+  if (x > 1.2 * a + 2) {
+    const double step = std::min(1e-4 * (1 + a), a / 2);
+    const double slope = (gamma_ratio(a + step, x) - gamma_ratio(a - step, x)) / (2 * step);
+    return T(x * (gamma_ratio(a, x) * (std::log(x) - digamma(a)) + slope));
+  }
+  double term = 1 / a, psi = digamma(a + 1), sum = 0, total = 0;
+  const double log_x = std::log(x);
+  for (int k = 0; k < 10000 && term > 1e-17 * total; ++k) {
+    sum += term * (psi - log_x);
+    total += term;
+    psi += 1 / (a + k + 1);
+    term *= x / (a + k + 1);
+  }
+  return T(x * sum);
+}
+// Of the sample x of a beta distribution (a, total - a), for its first parameter, over 1 - x as Dirichlet's needs it: by the hypergeometric series of F on
+// its side of the mean (DLMF 8.17.8), differentiated term by term.
+template <class T> inline T beta_sample_slope(T sample, T first, T whole) {
+  const double x = sample, a = first, b = double(whole) - a, psi = digamma(a + b) - digamma(a);
+  if (!(x > 0 && x <= 1)) return T(0);
+  const bool low = x * (a + b) <= a;
+  const double y = low ? x : 1 - x, p = low ? a : b;
+  double term = 1, lean = 0, sum = 0, slope = 0;
+  for (int k = 0; k < 10000 && term > 1e-17 * sum; ++k) {
+    sum += term;
+    slope += term * lean;
+    term *= (a + b + k) / (p + 1 + k) * y;
+    lean += 1 / (a + b + k) - (low ? 1 / (p + 1 + k) : 0);
+  }
+  const double inner = sum * (std::log(x) + psi - (low ? 1 / a : 0)) + slope;
+  return T((low ? -1 : 1) * x / p * inner);
+}
 
 }  // namespace facula::m

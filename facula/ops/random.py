@@ -23,7 +23,14 @@ op("poisson(Tensor input, Generator? generator=None)", kernel="random.poisson", 
 op("binomial(Tensor count, Tensor prob, Generator? generator=None)", kernel="random.binomial", method=False)
 op("_standard_gamma(Tensor input, Generator? generator=None)", kernel="random.standard_gamma", method=False,
    vjp={"input": lambda grad, input, result: grad * facula._standard_gamma_grad(input, result)})
+op("_sample_dirichlet(Tensor input, Generator? generator=None)", method=False,
+   compute=lambda input, generator: _normalised(facula._standard_gamma(input.double(), generator)).to(input.dtype))
 op("_randperm(int n, dtype? dtype=None, Generator? generator=None)", kernel="random.randperm", method=False)
+
+
+def _normalised(x):
+    """Over its sum, but neither 0 nor 1."""
+    return (x / x.sum(-1, keepdim=True)).clamp(min=facula.finfo(facula.float32).tiny, max=1 - facula.finfo(facula.float64).eps / 2)
 
 
 @composite("random_", function=False)

@@ -42,7 +42,7 @@ def broadcast_tensors(*tensors):
     """Expands all tensors to their common shape."""
     tensors = _tensors(tensors)
     shape = facula.broadcast_shapes(*(t.shape for t in tensors))
-    return tuple(t.expand(shape) for t in tensors)
+    return tuple(t if t.shape == shape else t.expand(shape) for t in tensors)
 
 
 @composite("unflatten")

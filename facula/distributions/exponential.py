@@ -1,0 +1,65 @@
+"""The exponential distribution."""
+
+from __future__ import annotations
+
+import facula
+
+from . import constraints
+from .exp_family import ExponentialFamily
+from .utils import broadcast_all
+
+__all__ = ["Exponential"]
+
+
+class Exponential(ExponentialFamily):
+    """Waiting times of mean 1 / rate."""
+
+    arg_constraints = {"rate": constraints.positive}
+    support, has_rsample, _mean_carrier_measure = constraints.nonnegative, True, 0
+    _parameters = {"rate": 0}
+
+    def __init__(self, rate, validate_args=None):
+        (self.rate,) = broadcast_all(rate)
+        super().__init__(self.rate.size(), validate_args=validate_args)
+
+    @property
+    def mean(self):
+        return self.rate.reciprocal()
+
+    @property
+    def mode(self):
+        return facula.zeros_like(self.rate)
+
+    @property
+    def stddev(self):
+        return self.rate.reciprocal()
+
+    @property
+    def variance(self):
+        return self.rate.pow(-2)
+
+    def rsample(self, sample_shape=facula.Size()):
+        return self.rate.new_empty(self._extended_shape(sample_shape)).exponential_() / self.rate
+
+    def log_prob(self, value):
+        if self._validate_args:
+            self._validate_sample(value)
+        return self.rate.log() - self.rate * value
+
+    def cdf(self, value):
+        if self._validate_args:
+            self._validate_sample(value)
+        return 1 - facula.exp(-self.rate * value)
+
+    def icdf(self, value):
+        return -facula.log1p(-value) / self.rate
+
+    def entropy(self):
+        return 1.0 - facula.log(self.rate)
+
+    @property
+    def _natural_params(self):
+        return (-self.rate,)
+
+    def _log_normalizer(self, x):
+        return -facula.log(-x)

@@ -1,0 +1,62 @@
+"""The half-Cauchy distribution."""
+
+from __future__ import annotations
+
+import math
+
+import facula
+
+from . import constraints
+from .cauchy import Cauchy
+from .transformed_distribution import TransformedDistribution
+from .transforms import AbsTransform
+
+__all__ = ["HalfCauchy"]
+
+
+class HalfCauchy(TransformedDistribution):
+    """The absolute value of a centred Cauchy number."""
+
+    arg_constraints = {"scale": constraints.positive}
+    support, has_rsample = constraints.nonnegative, True
+    _parameters = {}
+
+    def __init__(self, scale, validate_args=None):
+        super().__init__(Cauchy(0, scale, validate_args=False), AbsTransform(), validate_args=validate_args)
+
+    def expand(self, batch_shape, _instance=None):
+        return super().expand(batch_shape, _instance=self._get_checked_instance(HalfCauchy, _instance))
+
+    @property
+    def scale(self):
+        return self.base_dist.scale
+
+    @property
+    def mode(self):
+        return facula.zeros_like(self.scale)
+
+    def cdf(self, value):
+        if self._validate_args:
+            self._validate_sample(value)
+        return 2 * self.base_dist.cdf(value) - 1
+
+    def icdf(self, prob):
+        return self.base_dist.icdf((prob + 1) / 2)
+
+    def entropy(self):
+        return self.base_dist.entropy() - math.log(2)
+
+    @property
+    def mean(self):
+        return facula.full(self._extended_shape(), math.inf, dtype=self.scale.dtype, device=self.scale.device)
+
+    @property
+    def variance(self):
+        return self.base_dist.variance
+
+    def log_prob(self, value):
+        if self._validate_args:
+            self._validate_sample(value)
+        value = facula.as_tensor(value, dtype=self.base_dist.scale.dtype, device=self.base_dist.scale.device)
+        density = math.log(2 / math.pi) - self.scale.log() - (value / self.scale).pow(2).log1p()
+        return facula.where(value >= 0, density, -math.inf)

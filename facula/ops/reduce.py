@@ -237,7 +237,7 @@ def _aminmax_gradient(grads, input, results, dim, keepdim):
     return sum(parts[1:], parts[0])
 
 
-op("aminmax(Tensor input, *, int? dim=None, bool keepdim=False) -> (min, max)", compute=_aminmax, vjp={"input": _aminmax_gradient},
+op("aminmax(Tensor input, *, int? dim=None, bool keepdim=False) -> (min, max)", compute=_aminmax, strict_out=True, vjp={"input": _aminmax_gradient},
    doc="The smallest and the largest element.")
 
 

@@ -78,7 +78,8 @@ _special("special.ndtri(Tensor input)", lambda input: f.ndtri(input), node="Spec
          vjp={"input": lambda grad, result: grad * 2.5066282746310002 * f.exp(result * result / 2)})
 
 # ---------------------------------------------------------------- entropies, log-odds, sinc
-_special("special.entr(Tensor input)", lambda input: f.where(input > 0, -input * f.log(input), f.where(input == 0, 0, f.where(input < 0, -math.inf, input))), node="SpecialEntrBackward0",
+_special("special.entr(Tensor input)",
+         lambda input: f.where(input > 0, -input * f.log(input), f.where(input == 0, 0, f.where(input < 0, -math.inf, input))), node="SpecialEntrBackward0",
          vjp={"input": lambda grad, input: grad * (-1 - f.log(input))})
 
 

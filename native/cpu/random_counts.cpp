@@ -83,15 +83,16 @@ double binomial_of(double n, double p, Generator& g) {
 }
 
 // Marsaglia and Tsang, "A simple method for generating gamma variables", 2000; below 1 from the next higher shape.
-double gamma_of(double shape, Generator& g) {
+// What is done to the shape itself is done in its own type, as in PyTorch; a third is a float there.
+template <class T>
+double gamma_of(T shape, Generator& g) {
   double scale = 1;
   if (shape < 1) {
     if (shape == 0) return 0;
-    scale = std::pow(1 - g.uniform(), 1 / shape);
+    scale = std::pow(1 - g.uniform(), double(1 / shape));
     shape += 1;
   }
-  // A third in float, as PyTorch subtracts it.
-  const double d = shape - double(1.0f / 3), c = 1 / std::sqrt(9 * d);
+  const double d = shape - 1.0f / 3, c = 1 / std::sqrt(9 * d);
   for (;;) {
     double x, y;
     do y = 1 + c * (x = g.normal(0, 1)); while (y <= 0);
@@ -122,9 +123,10 @@ void binomial(Call& c) {
 void standard_gamma(Call& c) {
   need_floating("gamma", c.tensor(0));
   Generator& g = generator_of(c, 1);
-  const double least = c.tensor(0).dtype() == DType::float64 ? 2.2250738585072014e-308
+  const bool wide = c.tensor(0).dtype() == DType::float64;
+  const double least = wide ? 2.2250738585072014e-308
                      : c.tensor(0).dtype() == DType::float16 ? 6.103515625e-05 : 1.1754943508222875e-38;
-  c.out.push_back(draw_each(c.tensor(0), nullptr, [&](double shape, double) { return std::fmax(least, gamma_of(shape, g)); }));
+  c.out.push_back(draw_each(c.tensor(0), nullptr, [&](double shape, double) { return std::fmax(least, wide ? gamma_of(shape, g) : gamma_of(float(shape), g)); }));
 }
 
 const Register here[] = {{"random.poisson", poisson}, {"random.binomial", binomial}, {"random.standard_gamma", standard_gamma}};

@@ -15,8 +15,8 @@ def _check(p):
 def _drop(input, p, shape, inplace):
     """Zeros with probability p, the rest scaled to keep the mean; one draw per element of `shape`."""
     if p == 1.0:
-        return input.mul_(0) if inplace else input * facula.zeros(shape, dtype=input.dtype)
-    noise = facula.empty(shape, dtype=input.dtype).bernoulli_(1 - p).div_(1 - p)
+        return input.mul_(0) if inplace else input * facula.zeros(shape, dtype=input.dtype, device=input.device)
+    noise = facula.empty(shape, dtype=input.dtype, device=input.device).bernoulli_(1 - p).div_(1 - p)
     return input.mul_(noise) if inplace else input * noise
 
 
@@ -55,10 +55,10 @@ _ALPHA = -1.7580993408473766  # minus scale times alpha of SELU
 
 def _alpha(input, p, shape, inplace):
     if p == 1:
-        return input.mul_(0) if inplace else input * facula.zeros(shape, dtype=input.dtype)
+        return input.mul_(0) if inplace else input * facula.zeros(shape, dtype=input.dtype, device=input.device)
     keep = 1 - p
     a = (keep + _ALPHA ** 2 * keep * p) ** -0.5
-    noise = facula.empty(shape, dtype=input.dtype).bernoulli_(keep)
+    noise = facula.empty(shape, dtype=input.dtype, device=input.device).bernoulli_(keep)
     shift = (noise - 1) * (-_ALPHA * a) + -a * _ALPHA * p
     return input * (noise * a) + shift if not inplace else input.mul_(noise * a).add_(shift)
 

@@ -130,6 +130,12 @@ class _Functions:
         return f.where(x == 0, grad * 0, grad * x * 1j / (x.real * x.real + x.imag * x.imag))
 
     @staticmethod
+    def muladd(x, y, z):
+        if any(isinstance(a, Symbol) for a in (x, y, z)):
+            return symbol_call("muladd", x, y, z)
+        return z + x * y
+
+    @staticmethod
     def conj(x):
         if isinstance(x, Symbol):
             return symbol_call("conj", x)

@@ -22,15 +22,15 @@ def _no_bool(kernel):
 pointwise("add(Tensor input, Tensor|Scalar other)", lambda input, other: input + other, inplace=True,
           vjp={"input": lambda grad: grad, "other": lambda grad: grad})
 pointwise("add(Tensor input, Tensor|Scalar other, *, Scalar alpha)",
-          lambda input, other, alpha: input + alpha * other, refuses=(_WHOLE_ALPHA,), inplace=True,
+          lambda input, other, alpha: f.muladd(alpha, other, input), refuses=(_WHOLE_ALPHA,), inplace=True,
           vjp={"input": lambda grad: grad, "other": lambda grad, alpha: grad * f.conj(alpha)})
 pointwise("sub(Tensor input, Tensor|Scalar other)", lambda input, other: input - other, refuses=_NO_BOOLS, inplace=True, aliases=("subtract",),
           vjp={"input": lambda grad: grad, "other": lambda grad: -grad})
 pointwise("sub(Tensor input, Tensor|Scalar other, *, Scalar alpha)",
-          lambda input, other, alpha: input - alpha * other, refuses=(*_NO_BOOLS, _WHOLE_ALPHA), inplace=True, aliases=("subtract",),
+          lambda input, other, alpha: f.muladd(-alpha, other, input), refuses=(*_NO_BOOLS, _WHOLE_ALPHA), inplace=True, aliases=("subtract",),
           vjp={"input": lambda grad: grad, "other": lambda grad, alpha: -grad * f.conj(alpha)})
 pointwise("rsub(Tensor input, Tensor|Scalar other, *, Scalar alpha=1)",
-          lambda input, other, alpha: other - alpha * input, refuses=(*_NO_BOOLS, _WHOLE_ALPHA), node=("RsubBackward1", "RsubBackward0"),
+          lambda input, other, alpha: f.muladd(-alpha, input, other), refuses=(*_NO_BOOLS, _WHOLE_ALPHA), node=("RsubBackward1", "RsubBackward0"),
           vjp={"input": lambda grad, alpha: -grad * f.conj(alpha), "other": lambda grad: grad})
 pointwise("mul(Tensor input, Tensor|Scalar other)", lambda input, other: input * other, inplace=True, aliases=("multiply",),
           vjp={"input": lambda grad, other: grad * f.conj(other), "other": lambda grad, input: grad * f.conj(input)})
@@ -72,7 +72,7 @@ pointwise("pow(Scalar input, Tensor exponent)", lambda input, exponent: f.pow(in
 pointwise("square(Tensor input)", lambda input: input * input, dtype="number", inplace=True, node="PowBackward0",
           vjp={"input": lambda grad, input: grad * f.conj(input) * 2})
 pointwise("addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1)",
-          lambda input, tensor1, tensor2, value: input + value * tensor1 * tensor2, refuses=_no_bool("addcmul_cpu_out"), inplace=True,
+          lambda input, tensor1, tensor2, value: f.muladd(value * tensor1, tensor2, input), refuses=_no_bool("addcmul_cpu_out"), inplace=True,
           vjp={"input": lambda grad: grad, "tensor1": lambda grad, tensor2, value: grad * f.conj(tensor2 * value),
                "tensor2": lambda grad, tensor1, value: grad * f.conj(tensor1 * value)})
 pointwise("addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1)",

@@ -14,7 +14,7 @@ def _cubic(x1, f1, g1, x2, f2, g2, bounds=None):
     square = d1 ** 2 - g1 * g2
     if square < 0:
         return (low + high) / 2.0
-    d2 = square ** 0.5
+    d2 = square.sqrt()
     at = x2 - (x2 - x1) * ((g2 + d2 - d1) / (g2 - g1 + 2 * d2)) if x1 <= x2 else x1 - (x1 - x2) * ((g1 + d2 - d1) / (g1 - g2 + 2 * d2))
     return min(max(at, low), high)
 
@@ -106,7 +106,7 @@ class LBFGS(Optimizer):
         for p in self._params:
             real = self._real(p)
             n = real.numel()
-            real.add_(direction[start:start + n].view_as(real), alpha=t)
+            real.add_(direction[start:start + n].view_as(real), alpha=float(t))
             start += n
 
     def step(self, closure):
@@ -163,7 +163,7 @@ class LBFGS(Optimizer):
                     d.add_(steps[i], alpha=float(alphas[i] - dirs[i].dot(d) * ro[i]))
             before = grad.clone() if before is None else before.copy_(grad)
             loss_before = loss
-            t = float(min(1.0, 1.0 / grad.abs().sum()) * lr) if state["n_iter"] == 1 else lr
+            t = min(1.0, 1.0 / grad.abs().sum()) * lr if state["n_iter"] == 1 else lr  # a tensor: the search rounds as its dtype does
             slope = grad.dot(d)
             if slope > -group["tolerance_change"]:
                 break
@@ -173,7 +173,6 @@ class LBFGS(Optimizer):
                     raise RuntimeError("only 'strong_wolfe' is supported")
                 x = [p.clone() for p in self._params]
                 loss, grad, t, used = _strong_wolfe(evaluate, x, t, d, loss, grad, slope)
-                t = float(t)
                 self._move(t, d)
                 optimal = grad.abs().max() <= group["tolerance_grad"]
             else:

@@ -199,6 +199,11 @@ template <class T> inline T lerp(T a, T b, T weight) {
   else if constexpr (std::is_same_v<T, float>) return mad(near_a ? weight : weight - 1, b - a, near_a ? a : b);
   else return T(std::fma(near_a ? weight : weight - 1, b - a, near_a ? a : b));
 }
+// a * b + c as PyTorch adds scaled operands: rounded once, where the type and the processor allow it.
+template <class T> inline T muladd(T a, T b, T c) {
+  if constexpr (std::is_floating_point_v<T>) return mad(a, b, c);
+  else return T(c + a * b);
+}
 template <class T> inline T neg(T x) { return -x; }
 template <class T> inline T sign(T x) { return T(T(0) < x) - T(x < T(0)); }
 template <class T> inline T sgn(T x) {

@@ -272,8 +272,26 @@ void check_dot(const Tensor& a, const Tensor& b, std::string_view op) {
 }
 
 // Contiguous vectors: pieces in the lanes of `sum_terms`.
+// Short vectors in the order of the BLAS that PyTorch has on AMD processors: registers of four, four of them in turn, whole
+// blocks of 16, 8 and 4, what is left in the first lane. Line searches near a minimum follow the last bits.
+float short_dot(const float* a, const float* b, int64_t n) {
+  float r[4][4] = {};
+  int64_t i = 0;
+  auto add = [&](int count) {
+    for (int v = 0; v < count; ++v, i += 4) for (int k = 0; k < 4; ++k) r[v][k] += a[i + k] * b[i + k];
+  };
+  while (n - i >= 16) add(4);
+  if (n - i >= 8) add(2);
+  if (n - i >= 4) add(1);
+  for (; i < n; ++i) r[0][0] += a[i] * b[i];
+  float s[4];
+  for (int k = 0; k < 4; ++k) s[k] = r[0][k] + r[1][k] + r[2][k] + r[3][k];
+  return (s[0] + s[2]) + (s[1] + s[3]);
+}
+
 template <class T>
 T dot_product(const T* a, const T* b, int64_t n) {
+  if constexpr (std::is_same_v<T, float>) if (n <= 128) return short_dot(a, b, n);
   constexpr int64_t piece = 32 << 10;
   const int64_t pieces = (n + piece - 1) / piece;
   Scratch<Wide<T>> partial(std::max<int64_t>(1, pieces));

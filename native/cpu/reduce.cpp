@@ -50,8 +50,39 @@ namespace {
 constexpr int64_t kPiece = 32 << 10;   // elements per parallel piece
 constexpr int64_t kLanes = 16;
 
+// A short row in the order in which PyTorch's AVX2 kernel adds it, so that losses and what follows from them are equal to the
+// last bit: four registers in turn, what is left over first, then the lanes. From 16 rounds on it has a cascade of levels.
+template <class T>
+T short_sum(const T* p, int64_t n) {
+  constexpr int64_t width = 32 / sizeof(T);
+  T total = 0;
+  const int64_t vectors = n / width;
+  if (vectors == 0) {
+    T part[4] = {};
+    for (int64_t i = 0; i < n; ++i) part[i < n / 4 * 4 ? i % 4 : 0] += p[i];
+    return part[0] + part[1] + part[2] + part[3];
+  }
+  T lanes[4][width] = {};
+  int64_t v = 0;
+  for (; v + 4 <= vectors; v += 4)
+    for (int64_t r = 0; r < 4; ++r)
+      for (int64_t k = 0; k < width; ++k) lanes[r][k] += p[(v + r) * width + k];
+  for (; v < vectors; ++v)
+    for (int64_t k = 0; k < width; ++k) lanes[0][k] += p[v * width + k];
+  if (vectors >= 4)
+    for (int64_t r = 1; r < 4; ++r)
+      for (int64_t k = 0; k < width; ++k) lanes[0][k] += lanes[r][k];
+  for (int64_t i = vectors * width; i < n; ++i) total += p[i];
+  for (int64_t k = 0; k < width; ++k) total += lanes[0][k];
+  return total;
+}
+
+
 struct Sum {
-  template <class T> static Wide<T> run(const T* p, int64_t n) { return sum_terms<T>(n, [p](int64_t i) { return p[i]; }); }
+  template <class T> static Wide<T> run(const T* p, int64_t n) {
+    if constexpr (std::is_floating_point_v<T>) if (n < int64_t(16 * 4 * 32 / sizeof(T))) return short_sum(p, n);
+    return sum_terms<T>(n, [p](int64_t i) { return p[i]; });
+  }
   template <class T> static T start() { return T(0); }
   template <class T> static T join(T a, T b) { return a + b; }
 };

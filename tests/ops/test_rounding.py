@@ -3,7 +3,9 @@
 import pytest
 
 import facula
+from facula._native import level
 
+pytestmark = pytest.mark.skipif(level not in ("v3", "v4"), reason="without fused multiply-add the last bits differ")
 SUMS = [(1, '0x0.0p+0', '0x0.0p+0'),
         (2, '0x1.fbbb7e0000000p-1', '0x1.3b9c8c0000000p-1'),
         (3, '0x1.78e5340000000p-1', '0x1.5956840000000p-1'),

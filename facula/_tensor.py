@@ -239,6 +239,8 @@ def as_subclass(self, cls):
 @_method
 def to(self, *args, device=None, dtype=None, non_blocking=False, copy=False, memory_format=None):
     """This tensor with another dtype and/or on another device; itself if nothing changes."""
+    if len(args) == 1 and type(args[0]) is core.dtype and device is dtype is memory_format is None and not copy:
+        return self if args[0] == self.dtype else facula._to_copy(self, args[0])
     for a in args:
         if isinstance(a, Tensor):
             device, dtype = a.device, a.dtype
@@ -273,7 +275,9 @@ def to(self, *args, device=None, dtype=None, non_blocking=False, copy=False, mem
 
 def _cast(name, dtype):
     def method(self, memory_format=None):
-        return self if self.dtype == dtype and memory_format is None else self.to(dtype, memory_format=memory_format)
+        if memory_format is not None:
+            return self.to(dtype, memory_format=memory_format)
+        return self if self.dtype == dtype else facula._to_copy(self, dtype)
 
     method.__name__ = name
     method.__doc__ = f"This tensor as {str(dtype).rpartition('.')[2]}."

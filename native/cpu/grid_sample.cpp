@@ -124,8 +124,83 @@ Taps<T> taps_of(const T* point, const Setup& s) {
   return t;
 }
 
+// Images by the nearest or by four neighbours: places and weights of a block of points first, then plane by plane.
+// Straight loops, which compilers turn into vectors; a tenth to a thirtieth of the time of the lists above.
+constexpr int64_t kBlock = 128;
+
+template <class T>
+struct Block {
+  T x[kBlock], y[kBlock];       // pixel coordinates
+  int32_t index[4][kBlock];     // -1: outside
+  T weight[4][kBlock];
+};
+
+template <class T>
+int32_t whole32(T x) { return int32_t(x > T(-1e9) && x < T(1e9) ? x : T(-100)); }
+
+template <class T>
+void place_block(const Setup& s, const T* grid, int64_t n, Block<T>& b) {
+  const int64_t width = s.sizes[0], height = s.sizes[1];
+  if (s.padding == Padding::zeros) {
+    const bool align = s.align;
+    for (int64_t i = 0; i < n; ++i) b.x[i] = pixel(grid[2 * i], width, align).at;
+    for (int64_t i = 0; i < n; ++i) b.y[i] = pixel(grid[2 * i + 1], height, align).at;
+  } else {
+    for (int64_t i = 0; i < n; ++i) {
+      b.x[i] = padded(pixel(grid[2 * i], width, s.align), width, s).at;
+      b.y[i] = padded(pixel(grid[2 * i + 1], height, s.align), height, s).at;
+    }
+  }
+  const int32_t w = int32_t(width), h = int32_t(height);
+  auto inside = [&](int32_t x, int32_t y) { return (x >= 0) & (x < w) & (y >= 0) & (y < h) ? y * w + x : -1; };
+  if (s.mode == Mode::nearest) {
+    for (int64_t i = 0; i < n; ++i) b.index[0][i] = inside(whole32(std::nearbyint(b.x[i])), whole32(std::nearbyint(b.y[i])));
+    return;
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    const T left = std::floor(b.x[i]), top = std::floor(b.y[i]);
+    const T u0 = left + 1 - b.x[i], u1 = b.x[i] - left, v0 = top + 1 - b.y[i], v1 = b.y[i] - top;
+    const int32_t x = whole32(left), y = whole32(top);
+    b.index[0][i] = inside(x, y);
+    b.index[1][i] = inside(x + 1, y);
+    b.index[2][i] = inside(x, y + 1);
+    b.index[3][i] = inside(x + 1, y + 1);
+    b.weight[0][i] = u0 * v0;
+    b.weight[1][i] = u1 * v0;
+    b.weight[2][i] = u0 * v1;
+    b.weight[3][i] = u1 * v1;
+  }
+}
+
+template <class T>
+void sample_images(const Setup& s, const T* input, const T* grid, T* out) {
+  const int64_t per_image = (s.points + kBlock - 1) / kBlock;
+  parallel_for(s.batch * per_image, std::max<int64_t>(1, 32 / std::max<int64_t>(1, s.channels)), [&](int64_t begin, int64_t end) {
+    Block<T> b;
+    for (int64_t k = begin; k < end; ++k) {
+      const int64_t image = k / per_image, first = k % per_image * kBlock, n = std::min(kBlock, s.points - first);
+      place_block(s, grid + (image * s.points + first) * 2, n, b);
+      for (int64_t c = 0; c < s.channels; ++c) {
+        const T* plane = input + (image * s.channels + c) * s.inside;
+        T* to = out + (image * s.channels + c) * s.points + first;
+        auto value = [plane](int32_t i) { const T v = plane[std::max(i, 0)]; return i < 0 ? T(0) : v; };
+        if (s.mode == Mode::nearest) {
+          for (int64_t i = 0; i < n; ++i) to[i] = value(b.index[0][i]);
+          continue;
+        }
+        for (int64_t i = 0; i < n; ++i) {
+          T total = 0;
+          for (int t = 0; t < 4; ++t) total += b.weight[t][i] * value(b.index[t][i]);
+          to[i] = total;
+        }
+      }
+    }
+  });
+}
+
 template <class T>
 void sample(const Setup& s, const T* input, const T* grid, T* out) {
+  if (s.n == 2 && s.mode != Mode::cubic && s.inside > 0 && s.inside < (int64_t(1) << 31)) return sample_images(s, input, grid, out);
   parallel_for(s.batch * s.points, std::max<int64_t>(1, (4 << 10) / std::max<int64_t>(1, s.channels)), [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
       const Taps<T> t = taps_of(grid + p * s.n, s);

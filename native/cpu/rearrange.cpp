@@ -37,9 +37,10 @@ void flip(Call& c) {
     T* to = out.data<T>();
     parallel_for(int64_t(rows.size()), std::max<int64_t>(1, (32 << 10) / cols), [&](int64_t a, int64_t b) {
       for (int64_t r = a; r < b; ++r) {
-        const T* source = f + rows[size_t(r)] - (cols - 1);
-        T* t = to + r * cols;
-        for (int64_t i = 0; i < cols; ++i) t[i] = source[cols - 1 - i];
+        const int64_t n = cols;  // a local: bytes written could be the captured one
+        const T* __restrict source = f + rows[size_t(r)] - (n - 1);
+        T* __restrict t = to + r * n;
+        for (int64_t i = 0; i < n; ++i) t[i] = source[n - 1 - i];
       }
     });
   });

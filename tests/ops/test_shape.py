@@ -95,3 +95,8 @@ def test_in_place_geometry():
     x = grid(2, 3)
     assert x.t_().shape == (3, 2) and x.unsqueeze_(0).shape == (1, 3, 2) and x.squeeze_().shape == (3, 2)
     assert x.resize_(4).tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_flipped_bytes():
+    x = facula.arange(200).to(facula.uint8).view(2, 100)
+    assert facula.equal(x.flip(-1), x[:, facula.arange(99, -1, -1)])

@@ -23,7 +23,7 @@ def digest(text):
 def build(name, **kwargs):
     if name in ("googlenet", "inception_v3"):
         kwargs.setdefault("init_weights", False)
-    if models.get_model_builder(name).__module__.rpartition(".")[0] != models.__name__:
+    if any(package in models.get_model_builder(name).__module__ for package in (".segmentation.", ".detection.")):
         kwargs["weights_backbone"] = None
     return models.get_model(name, weights=None, **kwargs)
 

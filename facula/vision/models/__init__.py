@@ -1,6 +1,6 @@
 """Models of images."""
 
-from . import detection, feature_extraction, mobilenet, segmentation  # noqa: F401
+from . import detection, feature_extraction, mobilenet, segmentation, video  # noqa: F401
 from ._api import *  # noqa: F403
 from ._api import weights_attribute, weights_names
 from .alexnet import *  # noqa: F403

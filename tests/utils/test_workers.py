@@ -274,3 +274,13 @@ def test_spawned_workers_map_the_datasets_arrays():
         assert values.tolist() == [0, 1, 2] and turned.tolist() == [1027.0] * 3 and shared.all()
         assert set(base) == {"mmap"} or set(base) == {"ndarray"}
     assert data.array[0, 0] == 0 and numbers.tolist() == [3, 4, 5]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="counts open files in /proc")
+def test_workers_let_go_of_the_batches_they_sent():
+    loader = DataLoader(Rows(64), num_workers=1, persistent_workers=True)
+    counts = []
+    for _ in range(3):
+        list(loader)
+        counts.append(len(os.listdir(f"/proc/{loader._iterator._workers[0].pid}/fd")))
+    assert max(counts) <= min(counts) + 2

@@ -37,8 +37,10 @@ class _Pickler(reduction.ForkingPickler):
     def __init__(self, file):
         super().__init__(file, pickle.HIGHEST_PROTOCOL)
         self.files, self.held = [], []
-        for kind in (facula.Tensor, facula.nn.Parameter):
-            self.dispatch_table[kind] = self.reduce_tensor
+
+    def reducer_override(self, obj):
+        # Not an entry in `dispatch_table`: that would be a cycle, which keeps every batch until the collector comes.
+        return self.reduce_tensor(obj) if type(obj) in (facula.Tensor, facula.nn.Parameter) else NotImplemented
 
     def reduce_tensor(self, tensor):
         reductions.check_sendable(tensor)

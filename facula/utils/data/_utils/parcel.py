@@ -33,12 +33,14 @@ class _Pickler(reduction.ForkingPickler):
     def __init__(self, file, shared):
         super().__init__(file, pickle.HIGHEST_PROTOCOL)
         self.shared = shared
-        if "numpy" in sys.modules:
-            self.dispatch_table[sys.modules["numpy"].ndarray] = self.reduce_array
+
+    def reducer_override(self, obj):
+        numpy = sys.modules.get("numpy")
+        return self.reduce_array(obj) if numpy is not None and type(obj) is numpy.ndarray else NotImplemented
 
     def reduce_array(self, array):
         if array.nbytes <= INLINE or array.dtype.hasobject or not (array.flags.c_contiguous or array.flags.f_contiguous):
-            return array.__reduce__()
+            return NotImplemented
         if id(array) not in self.shared:
             memory = core.empty_shared(array.nbytes)
             order = "C" if array.flags.c_contiguous else "F"

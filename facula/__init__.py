@@ -43,7 +43,7 @@ from .serialization import load, save  # noqa: E402, F401
 from ._legacy_types import types as _legacy_types  # noqa: E402
 
 globals().update(_legacy_types)
-_LAZY = {"vision", "fx", "func", "jit", "onnx", "hub", "masked", "signal", "testing", "distributions", "compiler", "backends", "cuda",
+_LAZY = {"vision", "fx", "_dynamo", "func", "jit", "onnx", "hub", "masked", "signal", "testing", "distributions", "compiler", "backends", "cuda",
          "multiprocessing", "overrides", "return_types", "types", "storage", "profiler", "amp", "array_api", "mps", "version",
          "torch_alias", "sparse", "library", "package", "quantization", "distributed", "export"}
 _AUTOCAST = ("autocast is_autocast_enabled set_autocast_enabled is_autocast_cpu_enabled get_autocast_dtype set_autocast_dtype get_autocast_cpu_dtype "

@@ -120,10 +120,22 @@ def set_default_tensor_type(t):
 
 
 def compile(model=None, *, fullgraph=False, dynamic=None, backend="inductor", mode=None, options=None, disable=False):
-    """Returns the function or module as it is: eager execution is what there is so far."""
+    """The function or module for faster running: with the named backends as it is, for operations run fused where they can anyway.
+
+    Args:
+        backend: A name, or a function: it gets an fx.GraphModule and its inputs, and gives what is to be called instead.
+
+    Raises:
+        InvalidBackend: No backend has that name.
+    """
     if model is None:
         return lambda m: compile(m, fullgraph=fullgraph, dynamic=dynamic, backend=backend, mode=mode, options=options, disable=disable)
-    return model
+    if backend == "inductor" or disable:
+        return model
+    from .compiler import _backend
+
+    function = _backend.resolve(backend)
+    return model if function is None else _backend.compiled(model, function)
 
 
 def broadcast_shapes(*shapes):

@@ -46,7 +46,11 @@ def assume_constant_result(fn):
 
 
 def list_backends(exclude_tags=("debug", "experimental")):
-    return ["eager"]
+    """Names that `compile` takes, those registered included."""
+    from . import _backend
+
+    named = _backend.BACKENDS if not exclude_tags else ("cudagraphs", "inductor", "openxla", "tvm")
+    return sorted({*named, *_backend.registered})
 
 
 def cudagraph_mark_step_begin():

@@ -22,7 +22,7 @@ class ONNXProgram:
     """An exported model; call it to run it with ONNX Runtime."""
 
     def __init__(self, model_proto):
-        self.model_proto = model_proto
+        self.model_proto, self._session = model_proto, None
 
     @property
     def model(self):
@@ -32,10 +32,30 @@ class ONNXProgram:
         """Writes the model to a path or an open file; big tensors go to a file beside it if the model is above 2 GB."""
         _write(self.model_proto, destination, external_data)
 
-    def __call__(self, *args, **kwargs):
+    def optimize(self):
+        """Nothing to do: what is written has no nodes without use."""
+
+    def apply_weights(self, state_dict):
+        """Replaces initializers by the tensors of those names."""
+        for initializer in self.model_proto.graph.initializer:
+            if initializer.name in state_dict:
+                initializer.raw_data = state_dict[initializer.name].detach().numpy().tobytes()
+
+    def initialize_inference_session(self, initializer=None):
+        """Makes the ONNX Runtime session that calls run in."""
         import onnxruntime
 
-        session = onnxruntime.InferenceSession(self.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
+        data = self.model_proto.SerializeToString()
+        self._session = initializer(data) if initializer else onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+
+    def release(self):
+        """Lets go of the session."""
+        self._session = None
+
+    def __call__(self, *args, **kwargs):
+        if self._session is None:
+            self.initialize_inference_session()
+        session = self._session
         flat = list(_capture._tensors((args, kwargs)))
         feeds = {i.name: t.detach().numpy() for i, t in zip(session.get_inputs(), flat)}
         return [facula.from_numpy(a) for a in session.run(None, feeds)]
@@ -303,9 +323,10 @@ def _model(builder, graph, outputs, outer, dims, second, opset, dynamic_axes):
             given = given if isinstance(given, dict) else dict.fromkeys(given)
             shape = [(given.get(k) or by_size.get(n) or f"{name}_dim_{k}") if not same[k] or k in given else n for k, n in enumerate(shape)]
         results.append(helper.make_tensor_value_info(name, dtype_code(v.tensor.dtype), shape))
-    needed = {n for node in builder.nodes for n in node.input}
+    nodes = _live(builder.nodes, outer)
+    needed = {n for node in nodes for n in node.input}
     initializers = [_tensor(builder, name, t) for name, t in builder.initializers.items() if name in needed]
-    made = helper.make_graph(_live(builder.nodes, outer), "main_graph", infos, results, initializers)
+    made = helper.make_graph(nodes, "main_graph", infos, results, initializers)
     model = helper.make_model(made, producer_name="facula", producer_version=facula.__version__, opset_imports=[helper.make_opsetid("", opset)])
     model.ir_version = 10
     return model

@@ -234,6 +234,11 @@ def test_modes_are_restored_and_scripts_export(tmp_path):
     x = facula.randn(2, 4)
     program = facula.onnx.export(facula.jit.script(model), (x,), tmp_path / "m.onnx", verify=True)
     assert model.training and facula.allclose(program(x)[0], model[0](x), atol=1e-6)
+    program.apply_weights({"0.weight": facula.zeros(3, 4)})
+    program.release()
+    assert facula.allclose(program(x)[0], model[0].bias.expand(2, 3))
+    used = {n for node in program.model_proto.graph.node for n in node.input}
+    assert all(i.name in used for i in program.model_proto.graph.initializer)
 
 
 def test_an_operation_without_mapping_is_named():

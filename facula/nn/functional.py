@@ -18,7 +18,6 @@ for _name in ("relu", "relu_", "tanh", "sigmoid", "softmax", "log_softmax", "con
         globals()[_name] = _functions[""][_name]
 
 from ._attention import *  # noqa: E402, F403
-from ._attention import _canonical_mask, _in_projection, _in_projection_packed, _mha_shape_check, _none_or_dtype  # noqa: E402, F401
 
 
 def _get_softmax_dim(name, ndim, stacklevel):

@@ -7,6 +7,7 @@ import copy
 import facula
 
 from .. import functional as F
+from .._attention import added_mask
 from ..init import xavier_uniform_
 from .activation import MultiheadAttention
 from .container import ModuleList
@@ -18,29 +19,29 @@ from .normalization import LayerNorm
 __all__ = ["Transformer", "TransformerEncoder", "TransformerDecoder", "TransformerEncoderLayer", "TransformerDecoderLayer"]
 
 
-def _generate_square_subsequent_mask(sz, device=None, dtype=None):
+def _causal_mask(sz, device=None, dtype=None):
     return facula.triu(facula.full((sz, sz), float("-inf"), dtype=dtype, device=device), diagonal=1)
 
 
-def _get_seq_len(src, batch_first):
+def _length_of(src, batch_first):
     return src.size(0) if src.dim() == 2 else src.size(1 if batch_first else 0)
 
 
-def _get_clones(module, n):
+def _copies(module, n):
     return ModuleList([copy.deepcopy(module) for _ in range(n)])
 
 
-def _get_activation_fn(activation):
+def _activation_named(activation):
     if activation in ("relu", "gelu"):
         return getattr(F, activation)
     raise RuntimeError(f"activation should be relu/gelu, not {activation}")
 
 
-def _detect_is_causal_mask(mask, is_causal=None, size=None):
+def _looks_causal(mask, is_causal=None, size=None):
     """Whether the mask hides just the future; taken from `is_causal` where that is given."""
     if is_causal is None and mask is not None:
         sz = size if size is not None else mask.size(-2)
-        causal = _generate_square_subsequent_mask(sz, mask.device, mask.dtype if mask.is_floating_point() else None)
+        causal = _causal_mask(sz, mask.device, mask.dtype if mask.is_floating_point() else None)
         return mask.size() == causal.size() and bool((mask == causal).all())
     return is_causal is True
 
@@ -78,7 +79,7 @@ class Transformer(Module):
         return self.decoder(tgt, memory, tgt_mask=tgt_mask, memory_mask=memory_mask, tgt_key_padding_mask=tgt_key_padding_mask,
                             memory_key_padding_mask=memory_key_padding_mask, tgt_is_causal=tgt_is_causal, memory_is_causal=memory_is_causal)
 
-    generate_square_subsequent_mask = staticmethod(_generate_square_subsequent_mask)
+    generate_square_subsequent_mask = staticmethod(_causal_mask)
 
     def _reset_parameters(self):
         for p in self.parameters():
@@ -93,16 +94,16 @@ class TransformerEncoder(Module):
 
     def __init__(self, encoder_layer, num_layers, norm=None, enable_nested_tensor=True, mask_check=True):
         super().__init__()
-        self.layers = _get_clones(encoder_layer, num_layers)
+        self.layers = _copies(encoder_layer, num_layers)
         self.num_layers, self.norm = num_layers, norm
         self.enable_nested_tensor = self.use_nested_tensor = enable_nested_tensor
         self.mask_check = mask_check
 
     def forward(self, src, mask=None, src_key_padding_mask=None, is_causal=None):
-        src_key_padding_mask = F._canonical_mask(src_key_padding_mask, "src_key_padding_mask", F._none_or_dtype(mask), "mask", src.dtype)
-        mask = F._canonical_mask(mask, "mask", None, "", src.dtype, False)
-        length = _get_seq_len(src, self.layers[0].self_attn.batch_first) if len(self.layers) else None
-        is_causal = _detect_is_causal_mask(mask, is_causal, length)
+        src_key_padding_mask = added_mask(src_key_padding_mask, "src_key_padding_mask", src.dtype, mask, "mask")
+        mask = added_mask(mask, "mask", src.dtype)
+        length = _length_of(src, self.layers[0].self_attn.batch_first) if len(self.layers) else None
+        is_causal = _looks_causal(mask, is_causal, length)
         output = src
         for layer in self.layers:
             output = layer(output, src_mask=mask, is_causal=is_causal, src_key_padding_mask=src_key_padding_mask)
@@ -116,13 +117,13 @@ class TransformerDecoder(Module):
 
     def __init__(self, decoder_layer, num_layers, norm=None):
         super().__init__()
-        self.layers = _get_clones(decoder_layer, num_layers)
+        self.layers = _copies(decoder_layer, num_layers)
         self.num_layers, self.norm = num_layers, norm
 
     def forward(self, tgt, memory, tgt_mask=None, memory_mask=None, tgt_key_padding_mask=None, memory_key_padding_mask=None,
                 tgt_is_causal=None, memory_is_causal=False):
-        length = _get_seq_len(tgt, self.layers[0].self_attn.batch_first) if len(self.layers) else None
-        tgt_is_causal = _detect_is_causal_mask(tgt_mask, tgt_is_causal, length)
+        length = _length_of(tgt, self.layers[0].self_attn.batch_first) if len(self.layers) else None
+        tgt_is_causal = _looks_causal(tgt_mask, tgt_is_causal, length)
         output = tgt
         for layer in self.layers:
             output = layer(output, memory, tgt_mask=tgt_mask, memory_mask=memory_mask, tgt_key_padding_mask=tgt_key_padding_mask,
@@ -139,7 +140,7 @@ class _Layer(Module):
         return attention(x, memory, memory, attn_mask=mask, key_padding_mask=padding, is_causal=is_causal, need_weights=False)[0]
 
     def _set_activation(self, activation):
-        self.activation = _get_activation_fn(activation) if isinstance(activation, str) else activation
+        self.activation = _activation_named(activation) if isinstance(activation, str) else activation
         self.activation_relu_or_gelu = {F.relu: 1, F.gelu: 2}.get(self.activation, 0)  # PyTorch reads it in our files
 
     def __setstate__(self, state):
@@ -166,8 +167,8 @@ class TransformerEncoderLayer(_Layer):
         self._set_activation(activation)
 
     def forward(self, src, src_mask=None, src_key_padding_mask=None, is_causal=False):
-        src_key_padding_mask = F._canonical_mask(src_key_padding_mask, "src_key_padding_mask", F._none_or_dtype(src_mask), "src_mask", src.dtype)
-        src_mask = F._canonical_mask(src_mask, "src_mask", None, "", src.dtype, False)
+        src_key_padding_mask = added_mask(src_key_padding_mask, "src_key_padding_mask", src.dtype, src_mask, "src_mask")
+        src_mask = added_mask(src_mask, "src_mask", src.dtype)
         x = src
         if self.norm_first:
             x = x + self._sa_block(self.norm1(x), src_mask, src_key_padding_mask, is_causal)

@@ -25,6 +25,7 @@ op("_standard_gamma(Tensor input, Generator? generator=None)", kernel="random.st
    vjp={"input": lambda grad, input, result: grad * facula._standard_gamma_grad(input, result)})
 op("_sample_dirichlet(Tensor input, Generator? generator=None)", method=False,
    compute=lambda input, generator: _normalised(facula._standard_gamma(input.double(), generator)).to(input.dtype))
+op("_multinomial(Tensor input, int count, Generator? generator=None)", kernel="random.multinomial", method=False, differentiable=False)
 op("_randperm(int n, dtype? dtype=None, Generator? generator=None)", kernel="random.randperm", method=False)
 
 
@@ -166,7 +167,4 @@ def multinomial(input, num_samples, replacement=False, *, generator=None, out=No
         if num_samples == 1:
             return q.argmax(-1, keepdim=True)
         return q.topk(num_samples, -1)[1]
-    cumulative = input.double().cumsum(-1)
-    cumulative = cumulative / cumulative[..., -1:]
-    draws = facula.empty(input.shape[:-1] + (num_samples,), dtype=core.float64).uniform_(generator=generator)
-    return (draws.unsqueeze(-1) >= cumulative.unsqueeze(-2)).sum(-1).clamp(max=input.shape[-1] - 1)
+    return facula._multinomial(input, num_samples, generator)

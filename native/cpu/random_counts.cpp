@@ -1,5 +1,7 @@
 // Draws whose number of random numbers varies: Poisson, binomial and gamma variates, in PyTorch's order.
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "cpu/random.h"
 
@@ -129,7 +131,36 @@ void standard_gamma(Call& c) {
   c.out.push_back(draw_each(c.tensor(0), nullptr, [&](double shape, double) { return std::fmax(least, wide ? gamma_of(shape, g) : gamma_of(float(shape), g)); }));
 }
 
-const Register here[] = {{"random.poisson", poisson}, {"random.binomial", binomial}, {"random.standard_gamma", standard_gamma}};
+// _multinomial(input, count, generator): indices drawn with replacement for each row of weights. The weights are added up in
+// their own type, as PyTorch adds them, so that draws at the edges agree.
+void multinomial(Call& c) {
+  const Tensor& x = c.tensor(0);
+  const int64_t count = c.integer(1), n = x.size(x.dim() - 1), rows = n ? x.numel() / n : 0;
+  Generator& g = generator_of(c, 2);
+  Dims sizes = x.sizes();
+  sizes[size_t(x.dim() - 1)] = count;
+  const Tensor out = empty(sizes, DType::int64, x.device());
+  c.out.push_back(out);
+  if (out.is_meta()) return;
+  for_floating(compute_dtype(x.dtype()), c.op, [&]<class T> {
+    const Tensor weights = contiguous_as(x, dtype_of<T>);
+    std::vector<T> reached(static_cast<size_t>(n));
+    int64_t* o = out.data<int64_t>();
+    for (int64_t r = 0; r < rows; ++r) {
+      const T* w = weights.data<T>() + r * n;
+      T sum = 0;
+      for (int64_t i = 0; i < n; ++i) reached[size_t(i)] = sum += w[i];
+      for (auto& v : reached) v /= sum;
+      for (int64_t k = 0; k < count; ++k) {
+        const double u = g.uniform();
+        const auto at = std::lower_bound(reached.begin(), reached.end(), u, [](T v, double u) { return double(v) < u; });
+        *o++ = std::min<int64_t>(at - reached.begin(), n - 1);
+      }
+    }
+  });
+}
+
+const Register here[] = {{"random.multinomial", multinomial}, {"random.poisson", poisson}, {"random.binomial", binomial}, {"random.standard_gamma", standard_gamma}};
 
 }  // namespace
 }  // namespace facula

@@ -18,17 +18,31 @@ consteval int terms_of(const double (&c)[N]) {
   while (n > 1 && c[n - 1] < small && c[n - 1] > -small) --n;
   return n;
 }
+// A Chebyshev series in t as E(s) + t O(s), two series in s = 2 t^2 - 1 of half the length, which the processor works on at once.
+template <class T, const auto& c>
+struct Halves {
+  static constexpr int kTerms = terms_of<T>(c), kEven = (kTerms + 1) / 2, kOdd = kTerms / 2;
+  double even[kEven], odd[kOdd + 1] = {};
+  consteval Halves() : even() {
+    for (int k = 0; k < kEven; ++k) even[k] = c[2 * k];
+    // t T_k(s) = (T_{2k+1}(t) + T_{2k-1}(t)) / 2
+    for (int k = kOdd - 1; k >= 0; --k) odd[k] = k ? 2 * c[2 * k + 1] - odd[k + 1] : c[1] - odd[1] / 2;
+  }
+};
 // The Chebyshev series c at t in [-1, 1], by Clenshaw's recurrence.
 template <class T, const auto& c>
 inline double series(double t) {
-  double a = 0, b = 0;
-  const double twice = 2 * t;
-  for (int k = terms_of<T>(c) - 1; k > 0; --k) {
-    const double next = twice * a + (c[k] - b);
+  static constexpr Halves<T, c> h;
+  double a = 0, b = 0, p = 0, q = 0;
+  const double s = mad(2 * t, t, -1), twice = 2 * s;
+  for (int k = h.kEven - 1; k > 0; --k) {
+    const double next = mad(twice, a, h.even[k] - b), other = k < h.kOdd ? mad(twice, p, h.odd[k] - q) : 0;
     b = a;
     a = next;
+    q = p;
+    p = other;
   }
-  return t * a + (c[0] - b);
+  return mad(t, mad(s, p, h.odd[0] - q), mad(s, a, h.even[0] - b));
 }
 
 // ---------------------------------------------------------------- Bessel functions

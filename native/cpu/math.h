@@ -280,25 +280,6 @@ inline int64_t rshift(int64_t a, int64_t b) { return b < 0 || b > 63 ? (a < 0 ? 
 inline int64_t gcd(int64_t a, int64_t b) { a = abs(a); b = abs(b); while (b) { const int64_t r = a % b; a = b; b = r; } return a; }
 inline int64_t lcm(int64_t a, int64_t b) { const int64_t g = gcd(a, b); return g ? abs(a / g * b) : 0; }
 template <class T> inline bool truth(T x) { return x != T(0); }
-// erfinv: Giles' start, two Newton steps in double.
-template <class T> inline T erfinv(T v) {
-  const double x = double(v);
-  if (!(x > -1 && x < 1)) return x == 1 ? inf<T> : x == -1 ? -inf<T> : nan<T>;
-  double w = -std::log((1 - x) * (1 + x)), p;
-  if (w < 5) {
-    w -= 2.5;
-    p = 2.81022636e-08; p = 3.43273939e-07 + p * w; p = -3.5233877e-06 + p * w; p = -4.39150654e-06 + p * w;
-    p = 0.00021858087 + p * w; p = -0.00125372503 + p * w; p = -0.00417768164 + p * w; p = 0.246640727 + p * w; p = 1.50140941 + p * w;
-  } else {
-    w = std::sqrt(w) - 3;
-    p = -0.000200214257; p = 0.000100950558 + p * w; p = 0.00134934322 + p * w; p = -0.00367342844 + p * w;
-    p = 0.00573950773 + p * w; p = -0.0076224613 + p * w; p = 0.00943887047 + p * w; p = 1.00167406 + p * w; p = 2.83297682 + p * w;
-  }
-  double y = p * x;
-  for (int i = 0; i < 2; ++i) y -= (std::erf(y) - x) / (1.1283791670955126 * std::exp(-y * y));
-  return T(y);
-}
-
 // Complex functions are the library's; formulas only see one name for all types.
 #define FACULA_COMPLEX(name) template <class T> inline std::complex<T> name(std::complex<T> x) { return std::name(x); }
 FACULA_COMPLEX(exp) FACULA_COMPLEX(log) FACULA_COMPLEX(sin) FACULA_COMPLEX(cos) FACULA_COMPLEX(tan) FACULA_COMPLEX(asin)

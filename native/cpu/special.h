@@ -157,6 +157,24 @@ template <class T> inline T ndtri(T v) {
   return T(y < 0 ? -x : x);
 }
 
+// erfinv: of float x times a polynomial in w = -log(1 - x^2) or, in the tails, in its root (Giles 2012); of double by the quantile's series.
+inline float erfinv(float x) {
+  const float w = -log((1 - x) * (1 + x)), u = w - 2.5f, v = std::sqrt(w) - 3.12f;
+  const float near = horner(u, -8.73983097e-9f, 2.32858445e-8f, 4.6542873e-7f, -3.46335617e-6f, -4.9597435e-6f, 0.000218346915f, -0.00125274842f,
+                           -0.00417738976f, 0.246640289f, 1.50140936f);
+  const float far = horner(v, -1.11128387e-5f, -3.00606313e-5f, 0.000150256915f, -0.000121438658f, -0.000329976309f, 0.00128261672f, -0.0025567578f,
+                           0.00385594802f, -0.00537763989f, 0.00712810342f, 1.00364782f, 2.95330173f);
+  const float y = x * (w < 5 ? near : far);
+  return x == 1 ? inf<float> : x == -1 ? -inf<float> : y;
+}
+inline double erfinv(double x) {
+  const double square = x * x / 4;
+  if (square <= 0.18) return x / 2 * series<double, table::ndtri>(square / 0.09 - 1) * kRootHalf;
+  if (!(x > -1 && x < 1)) return x == 1 ? inf<double> : x == -1 ? -inf<double> : nan<double>;
+  const double r = std::sqrt(-std::log((1 - std::fabs(x)) / 2));
+  return std::copysign((r <= 5 ? series<double, table::ndtri_tail>((r - 3.3) / 1.7) : series<double, table::ndtri_far>((r - 16.5) / 11.5)) * kRootHalf, x);
+}
+
 // ---------------------------------------------------------------- orthogonal polynomials
 // The recurrence q <- slope(k) q - step(k, p) over degrees k = 1 ... n; NaN stays.
 template <class T, class Slope, class Step, class Scale>

@@ -1,14 +1,20 @@
-"""Windows of images for attention, and positions relative to each other within one."""
+"""Windows of images and videos for attention, and positions relative to each other within one."""
 
 from __future__ import annotations
+
+import itertools
+import math
 
 import facula
 
 
-def relative_position_index(height, width):
+def relative_position_index(*window):
     """Which row of a bias table each pair of a window's tokens reads, shape (tokens, tokens)."""
-    rows, columns = (t.flatten() for t in facula.meshgrid(facula.arange(height), facula.arange(width), indexing="ij"))
-    return (rows[:, None] - rows + height - 1) * (2 * width - 1) + columns[:, None] - columns + width - 1
+    axes = [t.flatten() for t in facula.meshgrid(*(facula.arange(n) for n in window), indexing="ij")]
+    index = 0
+    for places, size in zip(axes, window):
+        index = index * (2 * size - 1) + places[:, None] - places + size - 1
+    return index
 
 
 def bias_of_pairs(table, index, tokens):
@@ -16,15 +22,29 @@ def bias_of_pairs(table, index, tokens):
     return table[index.flatten()].reshape(tokens, tokens, -1).permute(2, 0, 1).unsqueeze(0)
 
 
-def partition(x, height, width):
-    """(batch, rows, columns, channels) as (batch, windows, tokens, channels)."""
-    batch, rows, columns, channels = x.shape
-    x = x.reshape(batch, rows // height, height, columns // width, width, channels).permute(0, 1, 3, 2, 4, 5)
-    return x.reshape(batch, -1, height * width, channels)
+def partition(x, window):
+    """(batch, *sizes, channels) as (batch, windows, tokens, channels)."""
+    batch, *sizes, channels = x.shape
+    n = len(window)
+    x = x.reshape(batch, *(v for s, w in zip(sizes, window) for v in (s // w, w)), channels)
+    x = x.permute(0, *range(1, 2 * n, 2), *range(2, 2 * n + 1, 2), 2 * n + 1)
+    return x.reshape(batch, -1, math.prod(window), channels)
 
 
-def departition(x, height, width, rows, columns):
+def departition(x, window, sizes):
     """The inverse of `partition`."""
-    batch, _, _, channels = x.shape
-    x = x.reshape(batch, rows // height, columns // width, height, width, channels).permute(0, 1, 3, 2, 4, 5)
-    return x.reshape(batch, rows, columns, channels)
+    batch, channels, n = x.shape[0], x.shape[-1], len(window)
+    x = x.reshape(batch, *(s // w for s, w in zip(sizes, window)), *window, channels)
+    x = x.permute(0, *(d for i in range(n) for d in (1 + i, 1 + n + i)), 2 * n + 1)
+    return x.reshape(batch, *sizes, channels)
+
+
+def foreign(sizes, window, shift, like):
+    """-100 where two tokens of a rolled window come from different sides of the image, shape (windows, tokens, tokens)."""
+    regions = like.new_zeros(tuple(sizes))
+    parts = [(slice(0, -w), slice(-w, -s), slice(-s, None)) for w, s in zip(window, shift)]
+    for i, region in enumerate(itertools.product(*parts)):
+        regions[region] = i
+    regions = partition(regions[None, ..., None], window)[0, :, :, 0]
+    apart = regions[:, None] - regions[:, :, None]
+    return apart.masked_fill(apart != 0, -100.0)

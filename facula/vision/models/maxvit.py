@@ -89,14 +89,14 @@ class WindowPartition(nn.Module):
     """(batch, channels, height, width) as (batch, windows, tokens, channels)."""
 
     def forward(self, x, p):
-        return partition(x.permute(0, 2, 3, 1), p, p)
+        return partition(x.permute(0, 2, 3, 1), (p, p))
 
 
 class WindowDepartition(nn.Module):
     """The inverse of `WindowPartition`; `h_partitions` and `w_partitions` count windows."""
 
     def forward(self, x, p, h_partitions, w_partitions):
-        return departition(x, p, p, h_partitions * p, w_partitions * p).permute(0, 3, 1, 2)
+        return departition(x, (p, p), (h_partitions * p, w_partitions * p)).permute(0, 3, 1, 2)
 
 
 class PartitionAttentionLayer(nn.Module):

@@ -13,7 +13,7 @@ from ..ops.drop import StochasticDepth
 from ..ops.misc import MLP, Permute
 from ._api import register_all
 from ._init import initialize, truncated
-from ._windows import bias_of_pairs, departition, partition, relative_position_index
+from ._windows import bias_of_pairs, departition, foreign, partition, relative_position_index
 
 __all__ = ["SwinTransformer"]
 
@@ -50,37 +50,26 @@ class PatchMergingV2(nn.Module):
         return self.norm(self.reduction(quarters(x)))
 
 
-def _foreign(rows, columns, window, shift, like):
-    """-100 where two tokens of a rolled window come from different sides of the image, shape (windows, tokens, tokens)."""
-    regions = like.new_zeros((rows, columns))
-    for i, h in enumerate((slice(0, -window[0]), slice(-window[0], -shift[0]), slice(-shift[0], None))):
-        for j, w in enumerate((slice(0, -window[1]), slice(-window[1], -shift[1]), slice(-shift[1], None))):
-            regions[h, w] = 3 * i + j
-    regions = partition(regions[None, :, :, None], *window)[0, :, :, 0]
-    apart = regions[:, None] - regions[:, :, None]
-    return apart.masked_fill(apart != 0, -100.0)
-
-
 def shifted_window_attention(input, qkv_weight, proj_weight, relative_position_bias, window_size, num_heads, shift_size,
                              attention_dropout=0.0, dropout=0.0, qkv_bias=None, proj_bias=None, logit_scale=None, training=True):
-    """Attention within windows of an image that was rolled by `shift_size`.
+    """Attention within windows of an image or a video that was rolled by `shift_size`.
 
     Args:
-        input: Shape (batch, height, width, channels).
+        input: Shape (batch, *sizes, channels), with as many sizes as `window_size` has.
         relative_position_bias: Added to the scores, shape (1, heads, tokens, tokens).
         logit_scale: Logarithms of factors of cosines, shape (heads, 1, 1); None for ordinary products.
 
     Returns:
         Shape of `input`.
     """
-    batch, height, width, channels = input.shape
-    x = F.pad(input, (0, 0, 0, -width % window_size[1], 0, -height % window_size[0]))
-    rows, columns = x.shape[1:3]
+    batch, *sizes, channels = input.shape
+    x = F.pad(input, (0, 0, *(v for n, w in zip(sizes[::-1], window_size[::-1]) for v in (0, -n % w))))
+    padded, dims = x.shape[1:-1], tuple(range(1, x.dim() - 1))
     # Where one window covers the image there is nothing to exchange.
-    shift = [0 if window_size[0] >= rows else shift_size[0], 0 if window_size[1] >= columns else shift_size[1]]
+    shift = [0 if w >= n else s for w, n, s in zip(window_size, padded, shift_size)]
     if sum(shift) > 0:
-        x = facula.roll(x, shifts=(-shift[0], -shift[1]), dims=(1, 2))
-    x = partition(x, *window_size)
+        x = facula.roll(x, shifts=tuple(-s for s in shift), dims=dims)
+    x = partition(x, window_size)
     windows, tokens = x.shape[1:3]
     x = x.reshape(batch * windows, tokens, channels)
     if logit_scale is not None and qkv_bias is not None:  # keys have no shift
@@ -93,24 +82,26 @@ def shifted_window_attention(input, qkv_weight, proj_weight, relative_position_b
         scores = (q * (channels // num_heads) ** -0.5) @ k.transpose(-2, -1)
     scores = scores + relative_position_bias  # (batch * windows, heads, tokens, tokens)
     if sum(shift) > 0:
-        mask = _foreign(rows, columns, window_size, shift, x)
+        mask = foreign(padded, window_size, shift, x)
         scores = (scores.reshape(batch, windows, num_heads, tokens, tokens) + mask[:, None]).reshape(-1, num_heads, tokens, tokens)
     scores = F.dropout(F.softmax(scores, dim=-1), p=attention_dropout, training=training)
     x = F.linear((scores @ v).transpose(1, 2).reshape(batch * windows, tokens, channels), proj_weight, proj_bias)
     x = F.dropout(x, p=dropout, training=training)
-    x = departition(x.reshape(batch, windows, tokens, channels), *window_size, rows, columns)
+    x = departition(x.reshape(batch, windows, tokens, channels), window_size, padded)
     if sum(shift) > 0:
-        x = facula.roll(x, shifts=tuple(shift), dims=(1, 2))
-    return x[:, :height, :width, :].contiguous()
+        x = facula.roll(x, shifts=tuple(shift), dims=dims)
+    return x[(slice(None), *(slice(n) for n in sizes))].contiguous()
 
 
 class ShiftedWindowAttention(nn.Module):
     """See `shifted_window_attention`; biases by relative position are a table."""
 
+    rank = 2
+
     def __init__(self, dim, window_size, shift_size, num_heads, qkv_bias=True, proj_bias=True, attention_dropout=0.0, dropout=0.0):
         super().__init__()
-        if len(window_size) != 2 or len(shift_size) != 2:
-            raise ValueError("window_size and shift_size must be of length 2")
+        if len(window_size) != self.rank or len(shift_size) != self.rank:
+            raise ValueError(f"window_size and shift_size must be of length {self.rank}")
         self.window_size, self.shift_size, self.num_heads = window_size, shift_size, num_heads
         self.attention_dropout, self.dropout = attention_dropout, dropout
         self.qkv = nn.Linear(dim, dim * 3, bias=qkv_bias)
@@ -119,8 +110,7 @@ class ShiftedWindowAttention(nn.Module):
         self.define_relative_position_index()
 
     def define_relative_position_bias_table(self):
-        rows, columns = self.window_size
-        self.relative_position_bias_table = nn.Parameter(facula.zeros((2 * rows - 1) * (2 * columns - 1), self.num_heads))
+        self.relative_position_bias_table = nn.Parameter(facula.zeros(math.prod(2 * n - 1 for n in self.window_size), self.num_heads))
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
 
     def define_relative_position_index(self):
@@ -192,6 +182,23 @@ class SwinTransformerBlockV2(SwinTransformerBlock):
         return x + self.stochastic_depth(self.norm2(self.mlp(x)))
 
 
+def stages(block, downsample_layer, embed_dim, depths, num_heads, window_size, mlp_ratio, dropout, attention_dropout, stochastic_depth_prob,
+           norm_layer):
+    """Stages of blocks, every second one with shifted windows, with a downsampling layer between."""
+    layers, total, before = [], sum(depths), 0
+    for stage, depth in enumerate(depths):
+        dim = embed_dim * 2 ** stage
+        layers.append(nn.Sequential(*(
+            block(dim, num_heads[stage], window_size=window_size, shift_size=[0 if i % 2 == 0 else w // 2 for w in window_size],
+                  mlp_ratio=mlp_ratio, dropout=dropout, attention_dropout=attention_dropout,
+                  stochastic_depth_prob=stochastic_depth_prob * float(before + i) / (total - 1), norm_layer=norm_layer)
+            for i in range(depth))))
+        before += depth
+        if stage < len(depths) - 1:
+            layers.append(downsample_layer(dim, norm_layer))
+    return layers
+
+
 class SwinTransformer(nn.Module):
     """Stages of blocks on images (batch, height, width, channels); between them resolution halves and channels double."""
 
@@ -202,17 +209,9 @@ class SwinTransformer(nn.Module):
         block, norm_layer = block or SwinTransformerBlock, norm_layer or partial(nn.LayerNorm, eps=1e-5)
         layers = [nn.Sequential(nn.Conv2d(3, embed_dim, kernel_size=tuple(patch_size), stride=tuple(patch_size)), Permute([0, 2, 3, 1]),
                                 norm_layer(embed_dim))]
-        total, before = sum(depths), 0
-        for stage, depth in enumerate(depths):
-            dim = embed_dim * 2 ** stage
-            layers.append(nn.Sequential(*(
-                block(dim, num_heads[stage], window_size=window_size, shift_size=[0 if i % 2 == 0 else w // 2 for w in window_size],
-                      mlp_ratio=mlp_ratio, dropout=dropout, attention_dropout=attention_dropout,
-                      stochastic_depth_prob=stochastic_depth_prob * float(before + i) / (total - 1), norm_layer=norm_layer)
-                for i in range(depth))))
-            before += depth
-            if stage < len(depths) - 1:
-                layers.append(downsample_layer(dim, norm_layer))
+        layers += stages(block, downsample_layer, embed_dim, depths, num_heads, window_size, mlp_ratio, dropout, attention_dropout,
+                         stochastic_depth_prob, norm_layer)
+        dim = embed_dim * 2 ** (len(depths) - 1)
         self.features = nn.Sequential(*layers)
         self.norm = norm_layer(dim)
         self.permute = Permute([0, 3, 1, 2])

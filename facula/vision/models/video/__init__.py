@@ -3,6 +3,7 @@
 from .._api import weights_attribute, weights_names
 from .resnet import *  # noqa: F403
 from .s3d import *  # noqa: F403
+from .swin_transformer import *  # noqa: F403
 
 __getattr__ = weights_attribute(__name__)
 

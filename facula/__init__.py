@@ -4,13 +4,13 @@ from __future__ import annotations
 
 __version__ = "0.1.0"
 
-from ._native import core as _C
+from ._native import core as _core
 
-dtype, device, layout, memory_format, Size = _C.dtype, _C.device, _C.layout, _C.memory_format, _C.Size
+dtype, device, layout, memory_format, Size = _core.dtype, _core.device, _core.layout, _core.memory_format, _core.Size
 for _name in ("uint8 int8 int16 int32 int64 float16 float32 float64 complex32 complex64 complex128 bool bfloat16 uint16 "
               "uint32 uint64 strided sparse_coo sparse_csr sparse_csc sparse_bsr sparse_bsc contiguous_format channels_last "
               "channels_last_3d preserve_format").split():
-    globals()[_name] = getattr(_C, _name)
+    globals()[_name] = getattr(_core, _name)
 half, float, double, short, int, long = float16, float32, float64, int16, int32, int64  # noqa: F821, A001
 cfloat, cdouble, chalf = complex64, complex128, complex32  # noqa: F821
 from math import e, inf, nan, pi  # noqa: E402, F401
@@ -18,11 +18,11 @@ from math import e, inf, nan, pi  # noqa: E402, F401
 newaxis = None
 from . import _callbacks  # noqa: E402, F401
 
-Tensor = _C.Tensor
-get_default_dtype, set_default_dtype = _C.get_default_dtype, _C.set_default_dtype
-is_grad_enabled, is_inference_mode_enabled = _C.is_grad_enabled, _C.is_inference_mode_enabled
-promote_types, get_num_threads, set_num_threads = _C.promote_types, _C.get_num_threads, _C.set_num_threads
-Generator = _C.Generator
+Tensor = _core.Tensor
+get_default_dtype, set_default_dtype = _core.get_default_dtype, _core.set_default_dtype
+is_grad_enabled, is_inference_mode_enabled = _core.is_grad_enabled, _core.is_inference_mode_enabled
+promote_types, get_num_threads, set_num_threads = _core.promote_types, _core.get_num_threads, _core.set_num_threads
+Generator = _core.Generator
 
 from . import ops as _ops  # noqa: E402
 
@@ -45,11 +45,19 @@ from ._legacy_types import types as _legacy_types  # noqa: E402
 globals().update(_legacy_types)
 _LAZY = {"vision", "fx", "_dynamo", "func", "jit", "onnx", "hub", "masked", "signal", "testing", "distributions", "compiler", "backends", "cuda",
          "multiprocessing", "overrides", "return_types", "types", "storage", "profiler", "amp", "array_api", "mps", "version",
-         "torch_alias", "sparse", "library", "package", "quantization", "distributed", "export"}
+         "torch_alias", "torch_version", "_dynamo", "_C", "fx", "cpu", "accelerator", "xpu", "mtia", "sparse", "library", "package", "quantization", "distributed", "export"}
 _AUTOCAST = ("autocast is_autocast_enabled set_autocast_enabled is_autocast_cpu_enabled get_autocast_dtype set_autocast_dtype get_autocast_cpu_dtype "
              "get_autocast_gpu_dtype is_autocast_cache_enabled set_autocast_cache_enabled clear_autocast_cache autocast_increment_nesting "
              "autocast_decrement_nesting").split()
-_FROM = {**{f"sparse_{k}_tensor": "sparse" for k in ("coo", "csr", "csc", "bsr", "bsc", "compressed")}, "vmap": "func", "GradScaler": "amp", **dict.fromkeys(_AUTOCAST, "amp.autocast_mode")}  # names of this module that live in one of those
+_CHECKS = ("_check _check_is_size _check_index _check_value _check_type _check_not_implemented _check_with _check_tensor_all _check_tensor_all_with "
+           "_assert _assert_async _assert_scalar sym_int sym_float sym_max sym_min sym_not sym_ite sym_sum sym_sqrt get_device_module "
+           "_shape_as_tensor").split()
+_FROM = {  # names of this module that live in another one
+    **{f"sparse_{k}_tensor": "sparse" for k in ("coo", "csr", "csc", "bsr", "bsc", "compressed")}, **dict.fromkeys(_AUTOCAST, "amp.autocast_mode"),
+    **dict.fromkeys(_CHECKS, "_checks"), **dict.fromkeys(("OutOfMemoryError", "AcceleratorError"), "cuda"),
+    **dict.fromkeys(("Event", "Stream"), "cpu"), **dict.fromkeys(("PyTorchFileReader", "PyTorchFileWriter"), "_file_reader"),
+    **dict.fromkeys("float8_e4m3fn float8_e5m2 float8_e4m3fnuz float8_e5m2fnuz float8_e8m0fnu float4_e2m1fn_x2".split(), "_later"),
+    "ScriptModule": "jit", "vmap": "func", "GradScaler": "amp"}
 
 
 def __getattr__(name):

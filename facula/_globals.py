@@ -155,7 +155,8 @@ def broadcast_shapes(*shapes):
 
 _FLOATS = {  # bits, mantissa digits kept, smallest exponent, largest exponent, decimal resolution
     "float16": (16, 10, -14, 15, 1e-3), "bfloat16": (16, 7, -126, 127, 1e-2), "float32": (32, 23, -126, 127, 1e-6),
-    "float64": (64, 52, -1022, 1023, 1e-15)}
+    "float64": (64, 52, -1022, 1023, 1e-15), "float8_e4m3fn": (8, 3, -6, 8, 1.0), "float8_e5m2": (8, 2, -14, 15, 1.0),
+    "float8_e4m3fnuz": (8, 3, -7, 7, 1.0), "float8_e5m2fnuz": (8, 2, -15, 15, 1.0)}
 
 
 class finfo:
@@ -169,6 +170,8 @@ class finfo:
         self.bits, digits, low, high, self.resolution = _FLOATS[name]
         self.eps = 2.0 ** -digits
         self.max = (2 - self.eps) * 2.0 ** high
+        if name == "float8_e4m3fn":
+            self.max = 448.0  # the code of 480 is NaN's
         self.min = -self.max
         self.tiny = self.smallest_normal = 2.0 ** low
         self.dtype = name

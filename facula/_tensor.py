@@ -68,6 +68,9 @@ def as_tensor(data, dtype=None, device=None):
     """The data as a tensor, sharing memory where dtype and device allow it."""
     if isinstance(data, Tensor):
         return data.to(dtype=dtype or data.dtype, device=device or data.device)
+    if hasattr(data, "untyped") and hasattr(data, "_values"):
+        data = data._values()  # a storage
+        return data.to(dtype=dtype or data.dtype, device=device or data.device)
     if hasattr(data, "__array_interface__"):
         out = _from_array(data)
         return out.to(dtype=dtype or out.dtype, device=device or out.device)
@@ -149,7 +152,7 @@ def numpy(self, *, force=False):
         raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage")
     if force:
         self = self.detach().cpu()
-    elif self.requires_grad:
+    elif self.requires_grad and core.is_grad_enabled():
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
     if self.device.type != "cpu":
         raise TypeError(f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.")

@@ -7,20 +7,23 @@ import os
 import re
 import sys
 import urllib.parse
+from urllib.parse import urlparse  # noqa: F401  # libraries take it from here
 
 import facula
 
 __all__ = ["download_url_to_file", "get_dir", "help", "list", "load", "load_state_dict_from_url", "set_dir"]
 _dir = None
-_HASH = re.compile(r"-([a-f0-9]*)\.")
+HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")
+
+
+def _get_torch_home():
+    cache = os.getenv("XDG_CACHE_HOME", "~/.cache")
+    return os.path.expanduser(os.getenv("TORCH_HOME", os.path.join(cache, "torch")))
 
 
 def get_dir():
     """Where downloads are kept: TORCH_HOME/hub, by default ~/.cache/torch/hub."""
-    if _dir is not None:
-        return _dir
-    cache = os.getenv("XDG_CACHE_HOME", "~/.cache")
-    return os.path.join(os.path.expanduser(os.getenv("TORCH_HOME", os.path.join(cache, "torch"))), "hub")
+    return os.path.join(_get_torch_home(), "hub") if _dir is None else _dir
 
 
 def set_dir(d):
@@ -57,7 +60,7 @@ def load_state_dict_from_url(url, model_dir=None, map_location=None, progress=Tr
     cached = os.path.join(model_dir, filename)
     if not os.path.exists(cached):
         sys.stdout.write(f'Downloading: "{url}" to {cached}\n')
-        found = _HASH.search(filename) if check_hash else None
+        found = HASH_REGEX.search(filename) if check_hash else None
         download_url_to_file(url, cached, found.group(1) if found else None, progress)
     return facula.load(cached, map_location=map_location, weights_only=weights_only)
 

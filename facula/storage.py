@@ -73,12 +73,22 @@ class _Storage:
 
     def __getitem__(self, index):
         if isinstance(index, slice):
-            return type(self)._over(self._values()[index].detach(), self.dtype)
+            return type(self)._over(self._part(*index.indices(self.size())), self.dtype)
         if not isinstance(index, int):
             raise TypeError(f"can't index a {type(self).__name__} with {type(index).__name__}")
         if not -self.size() <= index < self.size():
             raise IndexError(f"index {index} out of range for storage of size {self.size()}")
         return self._values()[index].item()
+
+    def _part(self, start, stop, step):
+        """A tensor of bytes on part of the memory, which it shares."""
+        if step != 1:
+            raise RuntimeError(f"Trying to slice with a step of {step}, but only a step of 1 is supported")
+        size = self.element_size()
+        nbytes = max(stop - start, 0) * size
+        if not nbytes or self.device.type != "cpu":
+            return self._bytes[start * size:start * size + nbytes].clone()
+        return core.from_memory(self._bytes.data_ptr() + start * size, nbytes, (nbytes,), (1,), core.uint8, self._bytes)
 
     def __setitem__(self, index, value):
         self._values()[index] = value

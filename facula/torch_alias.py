@@ -18,7 +18,7 @@ import types
 
 import facula
 
-from . import _names
+from . import _later, _names
 from ._native import core
 
 VERSIONS = {"torch": "2.13.0", "torchvision": "0.28.0", "torchaudio": "2.11.0", "torchtext": "0.18.0"}
@@ -40,7 +40,8 @@ class _AliasFinder(importlib.abc.MetaPathFinder):
             except ModuleNotFoundError:
                 spec = None
             if spec is None and _attribute(ours) is None:
-                return _refuse(name)
+                names_only = _later.make(name)
+                return _refuse(name) if names_only is None else importlib.machinery.ModuleSpec(name, _NamesLoader(names_only), is_package=True)
             package = spec is not None and spec.submodule_search_locations is not None
             origin = getattr(spec, "origin", None)
         else:
@@ -84,6 +85,17 @@ class _NamingLoader(importlib.abc.Loader):
 
     def __getattr__(self, name):
         return getattr(self.inner, name)
+
+
+class _NamesLoader(importlib.abc.Loader):
+    def __init__(self, module):
+        self.module = module
+
+    def create_module(self, spec):
+        return self.module
+
+    def exec_module(self, module):
+        """Its names are there."""
 
 
 class _AliasLoader(importlib.abc.Loader):
@@ -194,6 +206,7 @@ def install():
     for name, module in list(sys.modules.items()):
         if (name == "facula" or name.startswith("facula.")) and isinstance(module, types.ModuleType):
             _rename(module)
+    facula.torch = facula  # as PyTorch's module has itself by its name
     _reach_children()
 
 

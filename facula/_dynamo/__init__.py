@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from ..compiler import allow_in_graph, disable, list_backends, reset
-from ..compiler._backend import InvalidBackend, OptimizedModule, registered
+from ..compiler import allow_in_graph, assume_constant_result, disable, list_backends, reset, substitute_in_graph  # noqa: F401
+from ..compiler._backend import InvalidBackend, OptimizedModule, registered  # noqa: F401
+from . import config, exc, external_utils  # noqa: F401
 
 __all__ = ["allow_in_graph", "config", "disable", "exc", "explain", "graph_break", "is_compiling", "list_backends", "optimize", "register_backend", "reset"]
-# Accepted: there is nothing that they would change.
-config = SimpleNamespace(suppress_errors=False, verbose=False, cache_size_limit=8, recompile_limit=8, dynamic_shapes=True,
-                         assume_static_by_default=True, automatic_dynamic_shapes=True, capture_scalar_outputs=False)
-exc = SimpleNamespace(InvalidBackend=InvalidBackend)
-eval_frame = SimpleNamespace(OptimizedModule=OptimizedModule)
-
-
 def register_backend(compiler_fn=None, name=None, tags=()):
     """Gives a backend a name for `compile`; a decorator too."""
     if compiler_fn is None:
@@ -56,3 +50,32 @@ def graph_break(msg=""):
 def is_compiling():
     """False."""
     return False
+
+
+def mark_dynamic(t, index, *, hint_override=None, min=None, max=None, specialize_on=None):  # noqa: A002
+    """Says that a size may vary: all may."""
+
+
+maybe_mark_dynamic = mark_unbacked = mark_dynamic
+
+
+def mark_static(t, index=None):
+    """Says that sizes stay: nothing relies on it."""
+
+
+def mark_static_address(t, guard=False):
+    """Says that a tensor's memory stays: nothing relies on it."""
+
+
+def forbid_in_graph(fn):
+    return fn
+
+
+disallow_in_graph = forbid_in_graph
+
+
+def is_dynamo_supported():
+    return False
+
+
+from . import eval_frame  # noqa: E402, F401

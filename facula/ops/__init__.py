@@ -38,3 +38,12 @@ def _operator(slot):
 
 
 core.set_operators([_operator(slot) for slot, _ in sorted(core.operator_slots.items(), key=lambda i: i[1])])
+
+
+def __getattr__(name):
+    """Namespaces of operations that programs define, and PyTorch's own as `aten`."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    from .. import library
+
+    return library.namespace(name)

@@ -166,6 +166,8 @@ def div(input, other, *, rounding_mode=None):
         return facula.true_divide(input, other)
     if rounding_mode not in ("trunc", "floor"):
         raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
+    if not isinstance(input, facula.Tensor) and isinstance(input, (int, float)):
+        input = facula.tensor(input)
     return facula._div_trunc(input, other) if rounding_mode == "trunc" else facula._div_floor(input, other)
 
 

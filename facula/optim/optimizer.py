@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import OrderedDict, defaultdict
+from collections.abc import Iterable
 from copy import deepcopy
 from itertools import chain
 
@@ -214,6 +215,8 @@ def _with_hooks(step):
         return hooked(self, *args, **kwargs)
 
     def hooked(self, *args, **kwargs):
+        if "_optimizer_step_pre_hooks" not in self.__dict__:  # a wrapper that never called __init__
+            return step(self, *args, **kwargs)
         if self._optimizer_step_pre_hooks or _global_pre_hooks:
             for hook in chain(_global_pre_hooks.values(), self._optimizer_step_pre_hooks.values()):
                 new = hook(self, args, kwargs)
@@ -237,3 +240,75 @@ def register_optimizer_step_pre_hook(hook):
 def register_optimizer_step_post_hook(hook):
     """A hook after the step of every optimizer."""
     return RemovableHandle.add(_global_post_hooks, hook)
+
+
+# ---------------------------------------------------------------- what optimizers outside this package import
+
+ParamsT = _params_t = Iterable  # parameters, (name, parameter) pairs, or dicts with "params"
+
+
+def _use_grad_for_differentiable(func):
+    """A `step` under no_grad, or with gradients where the optimizer's group asks for `differentiable`."""
+    @functools.wraps(func)
+    def call(self, *args, **kwargs):
+        with facula.set_grad_enabled(self.defaults.get("differentiable", False)):
+            return func(self, *args, **kwargs)
+
+    return call
+
+
+def _default_to_fused_or_foreach(params, differentiable, use_fused=False):
+    """(fused, foreach) where neither was asked for: PyTorch takes them on GPUs only."""
+    return False, False
+
+
+def _get_capturable_supported_devices(supports_xla=True):
+    return ["cuda", "xpu", "hpu", "privateuseone", *(["xla"] if supports_xla else [])]
+
+
+def _group_tensors_by_device_and_dtype(tensorlistlist, with_indices=False):
+    """{(device, dtype): ([parts of the lists], indices)}, grouped by the tensors of the first list."""
+    groups = {}
+    for i, row in enumerate(zip(*tensorlistlist)):
+        key = row[0].device, row[0].dtype
+        lists, places = groups.setdefault(key, ([[] for _ in row], []))
+        for part, x in zip(lists, row):
+            part.append(x)
+        places.append(i)
+    return groups
+
+
+Optimizer._group_tensors_by_device_and_dtype = staticmethod(_group_tensors_by_device_and_dtype)
+
+
+def _get_value(x):
+    return x.item() if isinstance(x, facula.Tensor) else x
+
+
+def _view_as_real(params, *state_and_grads):
+    """Turns complex parameters, and the lists beside them, into pairs of real numbers in place."""
+    for i, p in enumerate(params):
+        if facula.is_complex(p):
+            params[i] = facula.view_as_real(p)
+            for values in state_and_grads:
+                values[i] = facula.view_as_real(values[i])
+
+
+def _stack_if_compiling(x):
+    return x
+
+
+def _get_scalar_dtype(is_fused=None):
+    return facula.float32 if is_fused or facula.get_default_dtype() != facula.float64 else facula.float64
+
+
+def _dispatch_sqrt(x):
+    return x.sqrt() if isinstance(x, facula.Tensor) else x ** 0.5
+
+
+def _disable_dynamo_if_unsupported(single_tensor_fn=None):
+    """A mark for PyTorch's compiler."""
+    return lambda function: function
+
+
+_foreach_doc = _fused_doc = _maximize_doc = _capturable_doc = _differentiable_doc = _params_doc = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from collections import OrderedDict, defaultdict, deque, namedtuple
 from dataclasses import dataclass
 
@@ -379,3 +381,59 @@ def _broadcast_to_and_flatten(tree, treespec, is_leaf=None):
             return None
         found += part
     return found
+
+
+# ---------------------------------------------------------------- names that libraries import
+
+PyTree = Context = object
+
+
+def _get_node_type(tree):
+    """The class by which a tree flattens; its own for leaves."""
+    kind = _kind_of(tree)
+    return type(tree) if kind is None else kind[0]
+
+
+def _is_leaf(tree, is_leaf=None):
+    return tree_is_leaf(tree, is_leaf)
+
+
+def treespec_dumps(treespec, protocol=None):
+    """A tree's shape as JSON: classes by name, contexts as they are."""
+    def plain(spec):
+        if not isinstance(spec.type, type) and spec.type is not namedtuple:
+            return None
+        kind = f"{spec.type.__module__}.{spec.type.__qualname__}"
+        return {"type": kind, "context": list(spec.context) if isinstance(spec.context, (list, tuple)) else spec.context,
+                "children_spec": [plain(child) for child in spec.children_specs]}
+
+    return json.dumps([1, plain(treespec)])
+
+
+def _list_flatten(d):
+    return list(d), None
+
+
+def _list_unflatten(values, context):
+    return list(values)
+
+
+def _tuple_flatten(d):
+    return list(d), None
+
+
+def _tuple_unflatten(values, context):
+    return tuple(values)
+
+
+def _dict_flatten(d):
+    return list(d.values()), list(d)
+
+
+def _dict_unflatten(values, context):
+    return dict(zip(context, values))
+
+
+def _dict_flatten_with_keys(d):
+    values, keys = _dict_flatten(d)
+    return [(MappingKey(k), v) for k, v in zip(keys, values)], keys

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from ... import _names
 from ..modules.module import Module
 from .distributed import DistributedDataParallel
 
 __all__ = ["DataParallel", "DistributedDataParallel"]
+
+
+def __getattr__(name):
+    if name == "DistributedDataParallel":
+        import importlib
+
+        return importlib.import_module(f"{_names.display('facula')}.nn.parallel.distributed").DistributedDataParallel
+    raise _names.missing(__name__, name)
 
 
 class DataParallel(Module):

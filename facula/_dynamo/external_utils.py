@@ -1,0 +1,3 @@
+"""Whether a compiler is at work."""
+
+from ..compiler import is_compiling  # noqa: F401

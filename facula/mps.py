@@ -1,0 +1,5 @@
+"""MPS devices: this build has none, and says so in PyTorch's words."""
+
+from . import _absent
+
+globals().update(_absent.names("mps", __name__))

@@ -10,6 +10,7 @@ from facula.utils.data import DataLoader, StackDataset, Subset, TensorDataset, d
 from facula.utils.data._utils.collate import collate, default_collate_fn_map
 from facula.vision import datasets
 from facula.vision import transforms as T
+from facula.vision.transforms import v2
 
 Point = collections.namedtuple("Point", "x y")
 
@@ -34,7 +35,8 @@ def digits(**options):
 
 
 TRANSFORMS = [T.ToTensor(), T.PILToTensor(), T.Compose([T.ToTensor(), T.Normalize((0.3,), (0.7,))]),
-              T.Compose([T.PILToTensor(), T.ConvertImageDtype(facula.float64)])]
+              T.Compose([T.PILToTensor(), T.ConvertImageDtype(facula.float64)]),
+              v2.Compose([v2.ToImage(), v2.ToDtype(facula.float32, scale=True), v2.Normalize([0.3], [0.7])]), v2.PILToTensor()]
 
 
 @pytest.mark.parametrize("make", [mnist, cifar, digits])
@@ -46,7 +48,8 @@ def test_array_datasets_are_transformed_by_batch(make, transform):
     at_once = list(DataLoader(part, batch_size=3))
     one_by_one = list(DataLoader(part, batch_size=3, collate_fn=lambda samples: default_collate(samples)))
     for mine, wanted in zip(at_once, one_by_one, strict=True):
-        assert type(mine) is type(wanted) and mine[0].dtype == wanted[0].dtype and mine[0].stride() == wanted[0].stride()
+        assert type(mine) is type(wanted) and type(mine[0]) is type(wanted[0])
+        assert mine[0].dtype == wanted[0].dtype and mine[0].stride() == wanted[0].stride()
         assert facula.equal(mine[0], wanted[0]) and facula.equal(mine[1], wanted[1])
 
 
@@ -107,7 +110,8 @@ def test_pixels_of_pictures(mode, channels, size):
     picture = Image.fromarray(numbers)
     picture = picture.convert("L").convert("LA") if mode == "LA" else picture.convert(mode)
     array = np.array(picture)
-    wanted = facula.from_numpy(array.astype(np.float64) if mode == "F" else array.astype(np.int64)).reshape(size[1], size[0], channels).permute(2, 0, 1)
+    array = array.astype(np.float64 if mode == "F" else np.int64)
+    wanted = facula.from_numpy(array).reshape(size[1], size[0], channels).permute(2, 0, 1)
     got = F.pil_to_tensor(picture)
     assert got.is_contiguous() and facula.equal(got.to(wanted.dtype), wanted)
     scaled = F.to_tensor(picture)

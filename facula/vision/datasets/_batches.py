@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import facula
 
 
@@ -13,14 +15,17 @@ def batched(transform):
     """
     from ..transforms import transforms as T
 
+    v2 = sys.modules.get("facula.vision.transforms.v2") or T  # whose classes are other ones, if it is in use
     steps = []
-    for step in transform.transforms if type(transform) is T.Compose else [transform]:
-        if type(step) is T.ToTensor and not steps:
+    for step in transform.transforms if type(transform) in (T.Compose, v2.Compose) else [transform]:
+        kind = type(step)
+        if kind is T.ToTensor and not steps:
             steps.append(lambda images: images.to(facula.get_default_dtype()).div(255))
-        elif type(step) is T.PILToTensor and not steps:
+        elif kind in (T.PILToTensor, v2.PILToTensor, getattr(v2, "ToImage", None)) and not steps:
             steps.append(lambda images: images)
-        elif type(step) in (T.Normalize, T.ConvertImageDtype) and steps:
-            steps.append(step.forward)
+        elif steps and (kind in (T.Normalize, T.ConvertImageDtype, v2.Normalize)
+                        or kind is getattr(v2, "ToDtype", None) and isinstance(step.dtype, facula.dtype)):
+            steps.append(step)
         else:
             return None
     if not steps:

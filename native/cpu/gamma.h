@@ -95,15 +95,17 @@ inline double gamma_density(double a, double x) {
   const double correction = (1.0 / 12 - z * (1.0 / 360 - z * (1.0 / 1260 - z * (1.0 / 1680 - z * (1.0 / 1188 - z * (691.0 / 360360)))))) / a;
   return std::exp(a * excess - correction) / std::sqrt(2 * kPi * a);
 }
-inline double gamma_series(double a, double x) {  // P(a, x), DLMF 8.11.4
+// What a sum may leave out for a result of type T.
+template <class T> inline constexpr double kRest = sizeof(T) == 4 ? 1e-9 : 1e-17;
+template <class T> inline double gamma_series(double a, double x) {  // P(a, x), DLMF 8.11.4
   double term = 1, sum = 1;
-  for (int k = 1; k < 2000 && term > 1e-17 * sum; ++k) {
+  for (int k = 1; k < 2000 && term > kRest<T> * sum; ++k) {
     term *= x / (a + k);
     sum += term;
   }
   return gamma_density(a, x) * sum;
 }
-inline double gamma_ratio(double a, double x) {  // Q(a, x) over x^a exp(-x) / Gamma(a), DLMF 8.9.2 by Lentz' algorithm
+template <class T> inline double gamma_ratio(double a, double x) {  // Q(a, x) over x^a exp(-x) / Gamma(a), DLMF 8.9.2 by Lentz' algorithm
   double b = x + 1 - a, c = 1e300, d = 1 / b, h = d;
   for (int k = 1; k < 2000; ++k) {
     const double an = -k * (k - a);
@@ -112,11 +114,11 @@ inline double gamma_ratio(double a, double x) {  // Q(a, x) over x^a exp(-x) / G
     c = b + an / c;
     const double change = c * d;
     h *= change;
-    if (std::fabs(change - 1) < 1e-16) break;
+    if (std::fabs(change - 1) < 10 * kRest<T>) break;
   }
   return h;
 }
-inline double gamma_fraction(double a, double x) { return gamma_density(a, x) * a * gamma_ratio(a, x); }
+template <class T> inline double gamma_fraction(double a, double x) { return gamma_density(a, x) * a * gamma_ratio<T>(a, x); }
 // Q(a, x) where both are large and near each other: Temme's uniform expansion (DLMF 8.12). `lower`: P instead.
 inline double gamma_uniform(double a, double x, bool lower) {
   const double mu = (x - a) / a, half_square = -log1p_excess(mu), eta = std::copysign(std::sqrt(2 * half_square), mu);
@@ -130,7 +132,7 @@ inline double gamma_uniform(double a, double x, bool lower) {
   const double rest = std::exp(-a * half_square) / std::sqrt(2 * kPi * a) * sum, side = lower ? -1 : 1;
   return 0.5 * std::erfc(side * eta * std::sqrt(a / 2)) + side * rest;
 }
-inline double incomplete_gamma(double a, double x, bool lower) {
+template <class T> inline double incomplete_gamma(double a, double x, bool lower) {
   if (a < 0 || x < 0) return nan<double>;
   if (a == 0) return x > 0 ? (lower ? 1 : 0) : nan<double>;
   if (x == 0) return lower ? 0 : 1;
@@ -139,7 +141,7 @@ inline double incomplete_gamma(double a, double x, bool lower) {
   if (a != a || x != x) return nan<double>;
   if (a > 20 && std::fabs(x - a) < 0.3 * a) return gamma_uniform(a, x, lower);
   if (x > 1.1 && x > a) {
-    const double q = gamma_fraction(a, x);
+    const double q = gamma_fraction<T>(a, x);
     return lower ? 1 - q : q;
   }
   if (!lower && a < 0.5 && x < 1.1) {  // Q = 1 - x^a / Gamma(a + 1) (1 + a sum ...), without the loss in 1 - P
@@ -147,16 +149,16 @@ inline double incomplete_gamma(double a, double x, bool lower) {
     for (int k = 1; k < 200; ++k) {
       term *= -x / k;
       sum += term / (a + k);
-      if (std::fabs(term) < 1e-18) break;
+      if (std::fabs(term) < kRest<T> / 10) break;
     }
     const double whole = std::expm1(a * std::log(x) - std::lgamma(1 + a));
     return -whole - (whole + 1) * a * sum;
   }
-  const double p = gamma_series(a, x);
+  const double p = gamma_series<T>(a, x);
   return lower ? p : 1 - p;
 }
-template <class T> inline T igamma(T a, T x) { return T(incomplete_gamma(double(a), double(x), true)); }
-template <class T> inline T igammac(T a, T x) { return T(incomplete_gamma(double(a), double(x), false)); }
+template <class T> inline T igamma(T a, T x) { return T(incomplete_gamma<T>(double(a), double(x), true)); }
+template <class T> inline T igammac(T a, T x) { return T(incomplete_gamma<T>(double(a), double(x), false)); }
 
 // ---------------------------------------------------------------- how samples move with their distribution's parameters
 // Of the sample x of a gamma distribution: -dP/da / density, P's series differentiated term by term, beyond the mean Q's fraction.
@@ -165,8 +167,8 @@ template <class T> inline T gamma_sample_slope(T shape, T sample) {
   if (!(x > 0 && a > 0)) return x == 0 ? T(0) : nan<T>;
   if (x > 1.2 * a + 2) {
     const double step = std::min(1e-4 * (1 + a), a / 2);
-    const double slope = (gamma_ratio(a + step, x) - gamma_ratio(a - step, x)) / (2 * step);
-    return T(x * (gamma_ratio(a, x) * (std::log(x) - digamma(a)) + slope));
+    const double slope = (gamma_ratio<double>(a + step, x) - gamma_ratio<double>(a - step, x)) / (2 * step);
+    return T(x * (gamma_ratio<double>(a, x) * (std::log(x) - digamma(a)) + slope));
   }
   double term = 1 / a, psi = digamma(a + 1), sum = 0, total = 0;
   const double log_x = std::log(x);

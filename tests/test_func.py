@@ -52,3 +52,9 @@ def test_forward_mode_agrees_with_differences(name):
     x, t = facula.randn(2, 4, 5, dtype=facula.float64), facula.randn(2, 4, 5, dtype=facula.float64)
     step = 1e-6
     assert facula.allclose(jvp(f, (x,), (t,))[1], (f(x + step * t) - f(x - step * t)) / (2 * step), atol=1e-5)
+
+
+def test_jacobians_of_numbers():
+    x = facula.tensor(2.0)
+    for jacobian in (facula.func.jacfwd, facula.func.jacrev):
+        assert jacobian(lambda x: x * x)(x).item() == 4

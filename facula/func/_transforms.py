@@ -261,7 +261,7 @@ def jacrev(func, argnums=0, *, has_aux=False, chunk_size=None, _preallocate_and_
         rows = _released(rows, keep)
         made, start = [], 0
         for o, n in zip(outputs, counts):
-            blocks = [r[start:start + n].reshape(*o.shape, *x.shape) for r, x in zip(rows, own.leaves)]
+            blocks = [r[start:start + n].reshape((*o.shape, *x.shape)) for r, x in zip(rows, own.leaves)]
             tree = pytree.tree_unflatten(blocks, pytree.tree_structure(own.inputs))
             made.append(tree[0] if isinstance(argnums, int) else tree)
             start += n
@@ -292,7 +292,7 @@ def jacfwd(func, argnums=0, has_aux=False, *, randomness="error"):
         def split(column):
             shape, start, blocks = column.shape[:-1], 0, []
             for x, n in zip(inputs, counts):
-                blocks.append(column[..., start:start + n].reshape(*shape, *x.shape))
+                blocks.append(column[..., start:start + n].reshape((*shape, *x.shape)))
                 start += n
             tree = pytree.tree_unflatten(blocks, spec)
             return tree[0] if isinstance(argnums, int) else tree

@@ -32,7 +32,8 @@ class _Done(Exception):
 
 def _is_leaf(module, leaf_modules):
     kind = type(module)
-    own = kind.__module__.startswith("facula.nn.") and not isinstance(module, (nn.Sequential, nn.ModuleList, nn.ModuleDict))
+    layers = nn.Linear.__module__.partition(".nn.")[0] + ".nn."  # by whatever name the package goes
+    own = kind.__module__.startswith(layers) and not isinstance(module, (nn.Sequential, nn.ModuleList, nn.ModuleDict))
     return own or isinstance(module, (*_BLOCKS, *leaf_modules))
 
 

@@ -32,6 +32,7 @@ def clamp(input, min=None, max=None):
     return facula.clamp_max(input, max) if min is None else facula.clamp_min(facula.clamp_max(input, max), min)
 
 
+@composite("__rdiv__", function=False)  # Python 2's name, which PyTorch keeps
 @composite("__rtruediv__", function=False)
 def __rtruediv__(self, other):
     return self.reciprocal() * other

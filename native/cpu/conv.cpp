@@ -211,7 +211,7 @@ struct Engine {
 
 template <class T>
 void conv_forward(const ConvShape& s, const T* x, const T* w, const T* bias, T* y) {
-  if (winograd_suits(s)) return winograd_forward(s, x, w, bias, y);
+  if (winograd_suits(s) && winograd_forward(s, x, w, bias, y)) return;
   const Axes axes = forward_axes(s);
   const Layout layout = layout_for(s.in, {axes});
   if (s.depthwise()) return depthwise_forward(s, axes, layout, x, w, bias, y);
@@ -231,7 +231,7 @@ void conv_forward(const ConvShape& s, const T* x, const T* w, const T* bias, T* 
 
 template <class T>
 void conv_backward_data(const ConvShape& s, const T* dy, const T* w, const T* bias, T* dx) {
-  if (winograd_suits(s)) return winograd_backward_data(s, dy, w, bias, dx);
+  if (winograd_suits(s) && winograd_backward_data(s, dy, w, bias, dx)) return;
   std::vector<Axes> phases;
   bool holes = false;  // inputs that no tap reaches
   for (int64_t a = 0; a < std::min(s.stride[0], s.in[0]); ++a)
@@ -347,7 +347,7 @@ void weight_by_columns(const ConvShape& s, const Axes& axes, const Layout& layou
 
 template <class T>
 void conv_backward_weight(const ConvShape& s, const T* x, const T* dy, T* dw) {
-  if (winograd_suits(s)) return winograd_backward_weight(s, x, dy, dw);
+  if (winograd_suits(s) && winograd_backward_weight(s, x, dy, dw)) return;
   constexpr int N = kCols<T>, W = kLanes<T>;
   const Axes axes = forward_axes(s);
   const Layout layout = layout_for(s.in, {axes});

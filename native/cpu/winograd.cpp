@@ -4,6 +4,8 @@
 //   Y = A^T [(G g G^T) . (B^T d B)] A   the gradient of the weights is   G^T [sum (A dY A^T) . (B^T d B)] G.
 #include "cpu/winograd.h"
 
+#include <atomic>
+
 #include "cpu/conv_plan.h"
 
 namespace facula {
@@ -106,6 +108,20 @@ inline __attribute__((always_inline)) void weight_transform(const V (&m)[kSpots]
   }
 }
 
+// Whether results of all tasks are finite: x - x is 0 then, and NaN otherwise.
+class Finite {
+ public:
+  template <class V>
+  void note(V differences) {
+    for (int l = 0; l < int(sizeof(V) / sizeof(differences[0])); ++l)
+      if (differences[l] != 0) all_.store(false, std::memory_order_relaxed);
+  }
+  explicit operator bool() const { return all_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<bool> all_ = true;
+};
+
 // ---------------------------------------------------------------- tiles
 
 // The tiles of a chunk of images in one long line, across, down, image after image.
@@ -206,6 +222,7 @@ struct Forward {
   const Inputs<T>& inputs;
   int64_t from_channels, to_channels;  // of one group
   const T *filters, *bias;
+  Finite& finite;
 
   // Panels of N tiles at once: enough to use each filter often, few enough to stay in cache.
   int64_t panels_at_once(int64_t tasks) const {
@@ -263,6 +280,7 @@ struct Forward {
   // One output channel: from products to results, two rows at a time.
   void finish(const T* product, int64_t step, int64_t first, int64_t last, T add, T* channel, int64_t image_step) const {
     const int64_t height = shape.out[1], width = shape.out[2];
+    Vec<T> differences{};
     inputs.grid.for_runs(first, last, [&](int64_t image, int64_t row, int64_t column, int64_t count, int64_t at) {
       T* to = channel + image * image_step + 2 * row * width + 2 * column;
       for (int64_t l = 0; l < count; l += W) {
@@ -274,12 +292,15 @@ struct Forward {
         for (int half = 0; half < 2 && 2 * row + half < height; ++half) {
           alignas(kBytes) T pairs[2 * W];
           interleave(y[2 * half] + add, y[2 * half + 1] + add, pairs);
+          if (columns == 2 * W) differences += (y[2 * half] - y[2 * half]) + (y[2 * half + 1] - y[2 * half + 1]);
+          else for (int64_t c = 0; c < columns; ++c) differences[0] += pairs[c] - pairs[c];
           T* out = to + half * width + 2 * l;
           if (columns == 2 * W) std::copy_n(pairs, 2 * W, out);
           else std::copy_n(pairs, columns, out);
         }
       }
     });
+    finite.note(differences);
   }
 
   static void interleave(Vec<T> even, Vec<T> odd, T* to) {
@@ -296,18 +317,20 @@ struct Forward {
 
 // The convolution of `from_channels` to `to_channels` of each group that `s` describes.
 template <class T, class Taps>
-void convolve(const ConvShape& s, bool flip, const T* x, const Taps& taps, const T* bias, T* y) {
+bool convolve(const ConvShape& s, bool flip, const T* x, const Taps& taps, const T* bias, T* y) {
   thread_local Scratch filter_scratch, source_scratch;
   const Grid grid(s);
   const Inputs<T> inputs(s, grid);
   const T* filters = transform_filters<T>(s, s.cout, s.cin, flip, taps, filter_scratch);
-  const Forward<T> forward{s, inputs, s.cin, s.cout, filters, bias};
+  Finite finite;
+  const Forward<T> forward{s, inputs, s.cin, s.cout, filters, bias, finite};
   const int64_t channels = s.groups * s.cin, step = images_at_once(s.batch, channels * inputs.layout.channel());
   for (int64_t n = 0; n < s.batch; n += step) {
     const int64_t images = std::min(step, s.batch - n);
     const T* source = lay_out(inputs.layout, images * channels, x + n * channels * s.inputs(), source_scratch);
     forward.run(images, source, y + n * s.groups * s.cout * s.outputs());
   }
+  return bool(finite);
 }
 
 // ---------------------------------------------------------------- gradient of the weights
@@ -339,7 +362,7 @@ void transform_gradient(const ConvShape& s, const Grid& grid, const T* channel, 
 }
 
 template <class T>
-void finish_weights(const ConvShape& s, const T* sums, T* dw) {
+void finish_weights(const ConvShape& s, const T* sums, T* dw, Finite& finite) {
   constexpr int W = kLanes<T>;
   const int64_t size = s.cout * s.cin;
   parallel_for(size, 4096, [&](int64_t begin, int64_t end) {
@@ -348,8 +371,13 @@ void finish_weights(const ConvShape& s, const T* sums, T* dw) {
       for (int p = 0; p < kSpots; ++p) m[p] = load(sums + p * (size + W) + i);
       weight_transform(m, g, T(0.5));
       const int64_t lanes = std::min<int64_t>(W, end - i);
+      T difference = 0;
       for (int64_t l = 0; l < lanes; ++l)
-        for (int j = 0; j < 9; ++j) dw[(i + l) * 9 + j] = g[j][l];
+        for (int j = 0; j < 9; ++j) {
+          dw[(i + l) * 9 + j] = g[j][l];
+          difference += g[j][l] - g[j][l];
+        }
+      finite.note(Vec<T>{} + difference);
     }
   });
 }
@@ -363,22 +391,22 @@ bool winograd_suits(const ConvShape& s) {
 }
 
 template <class T>
-void winograd_forward(const ConvShape& s, const T* x, const T* w, const T* bias, T* y) {
-  convolve<T>(s, false, x, [&](int64_t g, int64_t o, int64_t c) { return w + ((g * s.cout + o) * s.cin + c) * 9; }, bias, y);
+bool winograd_forward(const ConvShape& s, const T* x, const T* w, const T* bias, T* y) {
+  return convolve<T>(s, false, x, [&](int64_t g, int64_t o, int64_t c) { return w + ((g * s.cout + o) * s.cin + c) * 9; }, bias, y);
 }
 
 // The gradient of the inputs is a convolution of the results' gradient with the filters turned around.
 template <class T>
-void winograd_backward_data(const ConvShape& s, const T* dy, const T* w, const T* bias, T* dx) {
+bool winograd_backward_data(const ConvShape& s, const T* dy, const T* w, const T* bias, T* dx) {
   ConvShape back = s;
   std::swap(back.cin, back.cout);
   std::swap(back.in, back.out);
   back.pad = {0, 2 - s.pad[1], 2 - s.pad[2]};
-  convolve<T>(back, true, dy, [&](int64_t g, int64_t c, int64_t o) { return w + ((g * s.cout + o) * s.cin + c) * 9; }, bias, dx);
+  return convolve<T>(back, true, dy, [&](int64_t g, int64_t c, int64_t o) { return w + ((g * s.cout + o) * s.cin + c) * 9; }, bias, dx);
 }
 
 template <class T>
-void winograd_backward_weight(const ConvShape& s, const T* x, const T* dy, T* dw) {
+bool winograd_backward_weight(const ConvShape& s, const T* x, const T* dy, T* dw) {
   constexpr int W = kLanes<T>;
   thread_local Scratch source_scratch, input_scratch, gradient_scratch, sum_scratch;
   const Grid grid(s);
@@ -417,13 +445,15 @@ void winograd_backward_weight(const ConvShape& s, const T* x, const T* dy, T* dw
       }
     }
   }
-  for (int64_t g = 0; g < s.groups; ++g) finish_weights<T>(s, sums + g * kSpots * (size + W), dw + g * size * 9);
+  Finite finite;
+  for (int64_t g = 0; g < s.groups; ++g) finish_weights<T>(s, sums + g * kSpots * (size + W), dw + g * size * 9, finite);
+  return bool(finite);
 }
 
 #define FACULA_WINOGRAD(T)                                                                            \
-  template void winograd_forward<T>(const ConvShape&, const T*, const T*, const T*, T*);              \
-  template void winograd_backward_data<T>(const ConvShape&, const T*, const T*, const T*, T*);        \
-  template void winograd_backward_weight<T>(const ConvShape&, const T*, const T*, T*);
+  template bool winograd_forward<T>(const ConvShape&, const T*, const T*, const T*, T*);              \
+  template bool winograd_backward_data<T>(const ConvShape&, const T*, const T*, const T*, T*);        \
+  template bool winograd_backward_weight<T>(const ConvShape&, const T*, const T*, T*);
 FACULA_WINOGRAD(float)
 FACULA_WINOGRAD(double)
 #undef FACULA_WINOGRAD

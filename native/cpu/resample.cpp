@@ -195,6 +195,107 @@ void resample_plane(const std::vector<Taps<T>>& axes, bool backward, const T* x,
   }
 }
 
+// ---------------------------------------------------------------- bytes
+
+// Images of bytes are resized in whole numbers, as PyTorch and Pillow do: weights of 16 bits, bytes again after each axis.
+struct ByteTaps {
+  int64_t in = 0, out = 0, width = 1;
+  int shift = 0;  // weights are times 2^shift
+  bool identity = true;
+  std::vector<int32_t> from;      // first pixel of each output
+  std::vector<int16_t> weight;    // `width` each
+};
+
+ByteTaps byte_taps(const Taps<double>& t) {
+  ByteTaps made{t.in, t.out, 1, 0, t.identity, std::vector<int32_t>(size_t(t.out)), {}};
+  std::vector<int64_t> last(static_cast<size_t>(t.out));
+  for (int64_t o = 0; o < t.out; ++o) {
+    const auto begin = t.index.begin() + o * t.width;
+    const auto [low, high] = std::minmax_element(begin, begin + t.width);
+    made.from[size_t(o)] = int32_t(*low);
+    made.width = std::max(made.width, *high - *low + 1);
+  }
+  std::vector<double> merged(size_t(t.out * made.width));  // taps beyond the border count for the pixel at it
+  for (int64_t i = 0; i < t.out * t.width; ++i) {
+    const int64_t o = i / t.width;
+    merged[size_t(o * made.width + t.index[size_t(i)] - made.from[size_t(o)])] += t.weight[size_t(i)];
+  }
+  const double most = merged.empty() ? 0 : *std::max_element(merged.begin(), merged.end());
+  while (made.shift < 22 && int64_t(0.5 + most * double(int64_t(2) << made.shift)) < (1 << 15)) ++made.shift;
+  made.weight.reserve(merged.size());
+  for (double w : merged) made.weight.push_back(int16_t(std::copysign(0.5, w) + w * double(1 << made.shift)));
+  return made;
+}
+
+uint8_t byte_of(int32_t sum, int shift) { return uint8_t(std::clamp(sum >> shift, 0, 255)); }
+
+// (rows, in) -> (rows, out), eight rows side by side.
+void gather_row_bytes(const ByteTaps& t, int64_t rows, const uint8_t* x, uint8_t* y) {
+  typedef int16_t Eight __attribute__((vector_size(16)));
+  typedef int32_t Sums __attribute__((vector_size(32)));
+  std::vector<Eight> side_by_side(static_cast<size_t>(t.in));
+  const Sums zero{}, start = zero + (1 << (t.shift - 1)), most = zero + 255;
+  for (int64_t r = 0; r < rows; r += 8, x += 8 * t.in, y += 8 * t.out) {
+    const int64_t m = std::min<int64_t>(8, rows - r);
+    int16_t* pixels = reinterpret_cast<int16_t*>(side_by_side.data());
+    for (int64_t k = 0; k < m; ++k)
+      for (int64_t i = 0; i < t.in; ++i) pixels[i * 8 + k] = x[k * t.in + i];
+    for (int64_t o = 0; o < t.out; ++o) {
+      const int16_t* w = t.weight.data() + o * t.width;
+      const Eight* at = side_by_side.data() + t.from[size_t(o)];
+      const int64_t n = std::min(t.width, t.in - t.from[size_t(o)]);
+      Sums sums = start;
+      for (int64_t k = 0; k < n; ++k) sums += __builtin_convertvector(at[k], Sums) * int32_t(w[k]);
+      sums >>= t.shift;
+      sums = sums < zero ? zero : sums;
+      sums = sums > most ? most : sums;
+      for (int64_t k = 0; k < m; ++k) y[k * t.out + o] = uint8_t(sums[k]);
+    }
+  }
+}
+
+// (in, cols) -> (out, cols)
+void gather_column_bytes(const ByteTaps& t, int64_t cols, const uint8_t* x, uint8_t* y, std::vector<int32_t>& sums) {
+  sums.resize(size_t(cols));
+  int32_t* sum = sums.data();
+  for (int64_t o = 0; o < t.out; ++o, y += cols) {
+    const int16_t* w = t.weight.data() + o * t.width;
+    const int64_t n = std::min(t.width, t.in - t.from[size_t(o)]);
+    std::fill_n(sum, cols, 1 << (t.shift - 1));
+    for (int64_t k = 0; k < n; ++k) {
+      const uint8_t* row = x + (t.from[size_t(o)] + k) * cols;
+      const int32_t weight = w[k];
+      if (weight)
+        for (int64_t i = 0; i < cols; ++i) sum[i] += weight * row[i];
+    }
+    const int shift = t.shift;
+    for (int64_t i = 0; i < cols; ++i) y[i] = byte_of(sum[i], shift);
+  }
+}
+
+// `x`: contiguous images (..., height, width) of bytes.
+void resample_bytes(const ByteTaps (&axes)[2], const Tensor& x, const Tensor& out) {
+  const auto& [down, across] = axes;
+  const int64_t from = down.in * across.in, to = down.out * across.out, planes = x.numel() / from;
+  const uint8_t* p = x.data<uint8_t>();
+  uint8_t* q = out.data<uint8_t>();
+  parallel_for(planes, std::max<int64_t>(1, kPiece / std::max<int64_t>(1, std::max(from, to))), [&](int64_t begin, int64_t end) {
+    std::vector<uint8_t> narrow(down.identity || across.identity ? 0 : size_t(down.in * across.out));
+    std::vector<int32_t> sums;
+    for (int64_t i = begin; i < end; ++i) {
+      const uint8_t* image = p + i * from;
+      uint8_t* result = q + i * to;
+      if (down.identity && across.identity) { std::copy_n(image, from, result); continue; }
+      if (!across.identity) {
+        uint8_t* rows = down.identity ? result : narrow.data();
+        gather_row_bytes(across, down.in, image, rows);
+        image = rows;
+      }
+      if (!down.identity) gather_column_bytes(down, across.out, image, result, sums);
+    }
+  });
+}
+
 bool is_channels_last(const Tensor& x) {
   return x.dim() == 4 && x.size(1) > 1 && !x.is_contiguous() && x.is_contiguous(MemoryFormat::channels_last);
 }
@@ -217,6 +318,14 @@ void resample(Call& c) {
   Dims sizes = x.sizes();
   for (int i = 0; i < n; ++i) sizes[size_t(2 + i)] = target[backward ? size_t(2 + i) : size_t(i)];
   if (x.is_meta()) { c.out.push_back(empty(sizes, x.dtype(), x.device())); return; }
+  if (!backward && mode != Mode::nearest && mode != Mode::nearest_exact && x.dtype() == DType::uint8 && n == 2) {
+    const auto& scales = c.args[size_t(next + 1)].floats;
+    auto taps = [&](int d) { return byte_taps(make_taps<double>(mode, x.size(2 + d), sizes[size_t(2 + d)], align, scales.empty() ? 0.0 : scales[size_t(d)])); };
+    Tensor out = empty(sizes, x.dtype(), x.device());
+    resample_bytes({taps(0), taps(1)}, contiguous(x), out);
+    c.out.push_back(last ? contiguous(out, MemoryFormat::channels_last) : out);
+    return;
+  }
   const DType compute = x.dtype() == DType::uint8 ? DType::float32 : compute_dtype(x.dtype());
   Tensor in = contiguous_as(x, compute), out = empty(sizes, compute, x.device());
   for_floating(compute, c.op, [&]<class T> {

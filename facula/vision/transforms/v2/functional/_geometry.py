@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import facula
+from facula.nn.functional import interpolate
+
 from ... import _tensor
 from ... import functional as v1
 from ...functional import InterpolationMode
@@ -77,8 +80,13 @@ def resized_size(canvas_size, size, max_size=None):
 
 
 def _resize(image, size, interpolation, max_size, antialias=True):
-    size = resized_size(image.shape[-2:], size, max_size)
-    return _tensor.resize(image, size, v1._interpolation(interpolation), antialias) if list(image.shape[-2:]) != size else image
+    size, mode = resized_size(image.shape[-2:], size, max_size), v1._interpolation(interpolation)
+    if list(image.shape[-2:]) == size:
+        return image
+    if image.dtype == facula.uint8 and mode in ("bilinear", "bicubic") and image.numel():  # bytes stay bytes
+        made = interpolate(image.reshape(-1, *image.shape[-3:]), size=size, mode=mode, antialias=bool(antialias))
+        return made.reshape(*image.shape[:-2], *size)
+    return _tensor.resize(image, size, mode, antialias)
 
 
 def _resize_pil(image, size, interpolation, max_size, antialias=True):

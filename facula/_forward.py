@@ -10,7 +10,8 @@ Tensor = core.Tensor
 LINEAR = frozenset(
     "sum mean clone contiguous alias _to_copy view transpose t permute squeeze unsqueeze expand select _slice split split_with_sizes unbind "
     "diagonal unfold reshape flatten swapaxes swapdims broadcast_to narrow chunk movedim moveaxis view_as_real view_as_complex flip roll "
-    "repeat tril triu cumsum cat concat concatenate stack gather index_select take trace".split())
+    "repeat tril triu cumsum cat concat concatenate stack gather index_select take trace "
+    "_max_unpool1d _max_unpool2d _max_unpool3d".split())
 # Linear in each of two tensors: the product rule.
 PRODUCTS = frozenset("mm bmm mv dot _matmul vdot".split())
 

@@ -63,6 +63,15 @@ def followed(x):
     return bool(x._flags & BATCHED) and followed(x._wrapped[1])
 
 
+def readable(x):
+    """Whether a value may decide what is done: it is no tensor of examples."""
+    while x._flags & WRAPPED:
+        if x._flags & BATCHED:
+            return False
+        x = x._wrapped[1]
+    return True
+
+
 class outside:
     """Inside, calls belong to what is around a level."""
 

@@ -338,8 +338,27 @@ def _names(text, rule):
     return {name: rule for name in text.split()}
 
 
+def _masked_fill(level, op, entry, values):
+    value = values[2]
+    if not isinstance(value, Part) or value.dim is None:
+        return broadcasting(level, op, entry, values)
+    if op.in_place:
+        return NotImplemented
+    x, mask, fill = values
+    rank = max(x.rank, mask.rank)
+    return facula.where(mask.padded(rank), fill.padded(rank).to(x.value.dtype), x.padded(rank))
+
+
+def _as_strided(level, op, entry, values):
+    """Of each example's memory: the same steps, from the example's beginning."""
+    x, size, stride, offset = values
+    front = x.front()
+    return front.as_strided([level.size, *size], [front.stride(0), *stride], front.storage_offset() if offset is None else offset)
+
+
 RULES = {
-    **_names("masked_fill masked_fill_ copy_ fill_ lerp where", broadcasting),
+    "masked_fill": _masked_fill, "masked_fill_": _masked_fill, "as_strided": _as_strided,
+    **_names("copy_ fill_ lerp where", broadcasting),
     **_names("clone _to_copy alias contiguous zero_ view_as_real view_as_complex _new_like tril triu tril_ triu_ constant_pad_nd", _same_place),
     **_names("sum mean prod amax amin argmax argmin any all max min _var_mean cumsum cumprod cummax cummin logcumsumexp transpose swapaxes "
              "swapdims unsqueeze select _slice split split_with_sizes unbind diagonal unfold narrow chunk movedim moveaxis gather scatter "
@@ -375,6 +394,9 @@ for _name in ("_select_backward", "_slice_backward", "_diagonal_backward"):
     RULES[_name] = _backward_of_view
 
 
+_unfold_images = images(2)
+
+
 def _stack(level, op, entry, values):
     dim = values[1]
     return _run(op, entry, [[p.front(level.size) for p in values[0]], _shift(dim)])
@@ -391,6 +413,8 @@ def rule_of(entry):
         return entry.batch
     if entry.is_pointwise:
         return broadcasting if entry.reduction < 0 else _reducing
+    if entry.qualified == "nn.functional.unfold":
+        return _unfold_images
     if entry.name in WHOLE and not any(p[0] == "dim" for p in entry.params):
         return WHOLE[entry.name]
     if entry.name == "view" and any(p[0] == "dtype" for p in entry.params):

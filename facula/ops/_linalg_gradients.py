@@ -61,6 +61,22 @@ def _congruent(factor, inner):
     return facula.linalg.solve_triangular(factor, left, upper=False, left=False)
 
 
+def cholesky_tangent(primals, tangents, results):
+    upper, change, factor = primals[1], tangents[0], results[0]
+    if upper:
+        factor = adjoint(factor)
+    inner = facula.linalg.solve_triangular(factor, change, upper=False)
+    inner = facula.linalg.solve_triangular(adjoint(factor), inner, upper=True, left=False).tril()
+    found = factor @ _with_diagonal(inner, 0.5 * _diagonal(inner))
+    return adjoint(found) if upper else found, None
+
+
+def cholesky_inverse_tangent(primals, tangents, results):
+    (factor, upper), change, inverse = primals, tangents[0], results[0]
+    half = adjoint(factor) @ change if upper else change @ adjoint(factor)
+    return -(inverse @ (half + adjoint(half)) @ inverse)
+
+
 def cholesky_inverse(grad, result, input, upper):
     common = result @ ((grad + adjoint(grad)) @ result)
     return -(input @ common) if upper else -(common @ input)
@@ -169,6 +185,19 @@ def solve_triangular(grad, result, input, upper, left, unitriangular, transpose,
         return None, to_b
     to_a = -(to_b @ adjoint(result)) if left else -(adjoint(result) @ to_b)
     return _triangle(upper, unitriangular)(to_a.transpose(-2, -1) if transpose else to_a), to_b
+
+
+def solve_triangular_tangent(primals, tangents, results):
+    a, _, upper, left, unitriangular, transpose = primals
+    to_a, to_b = tangents[:2]
+    right = to_b
+    if to_a is not None:
+        change = _triangle(upper, unitriangular)(to_a)
+        change = change.transpose(-2, -1) if transpose else change
+        moved = change @ results[0] if left else results[0] @ change
+        right = -moved if right is None else right - moved
+    a = a.transpose(-2, -1) if transpose else a
+    return facula.linalg.solve_triangular(a, right, upper=upper != transpose, left=left, unitriangular=unitriangular)
 
 
 # ---------------------------------------------------------------- determinants
@@ -308,6 +337,14 @@ def eigh(grads, results):
     inner = _with_diagonal(inner / _gaps(values), facula.zeros_like(values) if to_values is None else to_values)
     found = vectors @ (inner @ adjoint(vectors))
     return 0.5 * (found + adjoint(found))  # of a Hermitian matrix
+
+
+def eigh_tangent(primals, tangents, results):
+    values, vectors = results
+    if vectors is None or vectors.numel() == 0 and values.numel():
+        return None, None
+    inner = adjoint(vectors) @ (tangents[0] @ vectors)
+    return _diagonal(inner).real if inner.is_complex() else _diagonal(inner), vectors @ _with_diagonal(inner / _gaps(values), facula.zeros_like(values))
 
 
 def _check_phase(diagonal, name, what):

@@ -66,10 +66,12 @@ def _check_sizes(A, B, name):
 # ---------------------------------------------------------------- Cholesky
 
 op("_linalg_cholesky(Tensor input, bool upper, str check) -> (_, _)", kernel="linalg.cholesky", method=False, node="LinalgCholeskyExBackward0",
+   jvp=gradients.cholesky_tangent,
    vjp={"input": lambda grads, results, upper: gradients.cholesky(grads, results, upper)})
 op("_cholesky(Tensor input, bool upper, str check) -> (_, _)", kernel="linalg.cholesky", method=False, node="CholeskyBackward0",
+   jvp=gradients.cholesky_tangent,
    vjp={"input": lambda grads, results, upper: gradients.cholesky(grads, results, upper)})
-op("_cholesky_inverse(Tensor input, bool upper)", kernel="linalg.cholesky_inverse", method=False,
+op("_cholesky_inverse(Tensor input, bool upper)", kernel="linalg.cholesky_inverse", method=False, jvp=gradients.cholesky_inverse_tangent,
    vjp={"input": lambda grad, result, input, upper: gradients.cholesky_inverse(grad, result, input, upper)})
 op("_cholesky_solve(Tensor input, Tensor input2, bool upper)", kernel="linalg.cholesky_solve", method=False,
    vjp={"input, input2": lambda grad, result, input2, upper, needs: gradients.cholesky_solve(grad, result, input2, upper, needs)})
@@ -352,7 +354,7 @@ def old_lu_solve(b, LU_data, LU_pivots):
 
 # ---------------------------------------------------------------- triangular systems, LDL
 
-_TRIANGULAR = dict(kernel="linalg.solve_triangular", method=False, vjp={
+_TRIANGULAR = dict(kernel="linalg.solve_triangular", method=False, jvp=gradients.solve_triangular_tangent, vjp={
     "input, B": lambda grad, result, input, upper, left, unitriangular, transpose, needs:
         gradients.solve_triangular(grad, result, input, upper, left, unitriangular, transpose, needs)})
 op("_linalg_solve_triangular(Tensor input, Tensor B, bool upper, bool left, bool unitriangular, bool transpose)", **_TRIANGULAR)

@@ -85,7 +85,14 @@ def norm_gradient(grad, x, norm, p, dims, keepdim):
     return x * x.abs().pow(p - 2) * (grad / norm.pow(p - 1)).masked_fill(norm == 0, 0)
 
 
-op("linalg.vector_norm(Tensor input, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None)", compute=vector_norm,
+def _norm_tangent(primals, tangents, results):
+    x, p, dim, keepdim, _ = primals
+    dims = _dims(dim, x.dim())
+    change = tangents[0] * norm_gradient(facula.ones_like(results[0]), x, results[0], p, dims, keepdim).conj()
+    return (change.real if change.is_complex() else change).sum(dims, keepdim).to(results[0].dtype)
+
+
+op("linalg.vector_norm(Tensor input, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None)", compute=vector_norm, jvp=_norm_tangent,
    vjp={"input": lambda grad, input, result, ord, dim, keepdim: norm_gradient(grad, input, result, ord, _dims(dim, input.dim()), keepdim)},
    doc="The vector norm of any order over the given dimensions, or over all.")
 

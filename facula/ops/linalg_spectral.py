@@ -11,7 +11,7 @@ from .linalg import check_inexact, check_matrices, check_square, named, type_nam
 
 op("_linalg_eig(Tensor input, bool vectors) -> (_, _)", kernel="linalg.eig", method=False,
    vjp={"input": lambda grads, results: gradients.eig(grads, results)})
-op("_linalg_eigh(Tensor A, bool lower, bool vectors, str check) -> (_, _)", kernel="linalg.eigh", method=False,
+op("_linalg_eigh(Tensor A, bool lower, bool vectors, str check) -> (_, _)", kernel="linalg.eigh", method=False, jvp=gradients.eigh_tangent,
    vjp={"A": lambda grads, results: gradients.eigh(grads, results)})
 op("_linalg_svd_full(Tensor A, bool full_matrices, bool vectors, str check) -> (_, _, _)", kernel="linalg.svd", method=False, node="LinalgSvdBackward0",
    vjp={"A": lambda grads, results, A_shape, full_matrices: gradients.svd(grads, results, A_shape, full_matrices)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import facula
 
+from .._levels import readable
 from ._table import composite, op
 
 op("bincount(Tensor input, Tensor? weights=None, int minlength=0)", kernel="sort.bincount", differentiable=False)
@@ -112,7 +113,7 @@ def _quantile(name, input, q, dim, keepdim, interpolation, ignore_nan):
         raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
     if q.dtype != input.dtype:
         raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
-    if not number and q.numel() and not bool(((q >= 0) & (q <= 1)).all()):
+    if not number and q.numel() and readable(q) and not bool(((q >= 0) & (q <= 1)).all()):
         raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
     shape = [1] * input.dim() if dim is None else list(input.shape)
     if dim is None:

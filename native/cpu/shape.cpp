@@ -402,14 +402,17 @@ void as_strided_scatter(Call& c) {
   // The layout of the input, elements between them included.
   const int64_t offset = c.integer(4, x->offset);
   check_strided(x, c.ints(2), c.ints(3), offset);
-  Tensor out = x.is_contiguous() ? clone(x) : Tensor();
+  int64_t last = offset;
+  for (size_t d = 0; d < c.ints(2).size(); ++d) last += std::max<int64_t>(c.ints(2)[d] - 1, 0) * c.ints(3)[d];
+  const bool inside = x.is_contiguous() && offset >= x->offset && last < x->offset + x->numel;  // the part lies in the input itself
+  Tensor out = inside ? clone(x) : Tensor();
   if (!out) {
     out = empty_strided({x.is_meta() ? 0 : x->storage->nbytes / item_size(x.dtype())}, {1}, x.dtype(), x.device());
     Tensor all = as_view(x, out.sizes(), out.strides(), 0);
     if (!x.is_meta()) copy_into(out, all);
     out = as_view(out, x.sizes(), x.strides(), x->offset);
   }
-  const int64_t shift = x.is_contiguous() ? x->offset : 0;
+  const int64_t shift = inside ? x->offset : 0;
   copy_part(as_view(out, c.ints(2), c.ints(3), offset - shift), c.tensor(1), c);
   c.out.push_back(out);
 }

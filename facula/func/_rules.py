@@ -356,7 +356,15 @@ def _as_strided(level, op, entry, values):
     return front.as_strided([level.size, *size], [front.stride(0), *stride], front.storage_offset() if offset is None else offset)
 
 
+def _as_strided_scatter(level, op, entry, values):
+    """Each example by itself, from the beginning of memory of its own."""
+    front = [v.front(level.size).contiguous() if isinstance(v, Part) else v for v in values]
+    return facula.stack([_run(op, entry, [v[i].clone() if isinstance(v, Tensor) else v for v in front]) for i in range(level.size)]) \
+        if level.size else NotImplemented
+
+
 RULES = {
+    "as_strided_scatter": _as_strided_scatter,
     "masked_fill": _masked_fill, "masked_fill_": _masked_fill, "as_strided": _as_strided,
     **_names("copy_ fill_ lerp where", broadcasting),
     **_names("clone _to_copy alias contiguous zero_ view_as_real view_as_complex _new_like tril triu tril_ triu_ constant_pad_nd", _same_place),

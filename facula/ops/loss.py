@@ -7,6 +7,7 @@ import warnings
 
 import facula
 
+from .._levels import readable
 from ._table import composite, op
 from .elementwise import _scalar_name
 
@@ -268,7 +269,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
         if var < 0:
             raise ValueError("var has negative entry/entries")
         var = var * facula.ones_like(input)
-    elif bool((var < 0).any()):
+    elif readable(var) and bool((var < 0).any()):
         raise ValueError("var has negative entry/entries")
     if var.shape != input.shape:
         if input.shape[:-1] == var.shape:

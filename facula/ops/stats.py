@@ -26,8 +26,8 @@ def _edges(input, bins, range):
 def _bin_of(values, edges):
     n = edges.shape[0] - 1
     at = facula._searchsorted(edges, values, True, False) - 1
-    at = facula.where(values == edges[-1], n - 1, at)
-    return at, (at >= 0) & (at < n)
+    at = facula.where(at == n, n - 1, at)
+    return at, (values >= edges[0]) & (values <= edges[-1]) & (at >= 0)
 
 
 @composite("histogram")

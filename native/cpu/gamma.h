@@ -7,7 +7,10 @@ namespace facula::m {
 // pi / tan(pi x), from the fraction of x so that large numbers keep their accuracy.
 inline double pi_cot(double x) { return kPi / std::tan(kPi * (x - std::nearbyint(x))); }
 
-// digamma: reflection below 0, steps up to 10, then the asymptotic series (DLMF 5.11.2).
+// Where the asymptotic series of digamma and trigamma begin: eight terms leave less than T's rounding.
+template <class T> inline constexpr double kAsymptotic = sizeof(T) == 4 ? 4 : 10;
+
+// digamma: reflection below 0, steps upwards, then the asymptotic series (DLMF 5.11.2).
 template <class T> inline T digamma(T v) {
   double y = v, reflected = 0, steps = 0;
   if (v == 0) return std::copysign(inf<T>, -v);
@@ -16,7 +19,7 @@ template <class T> inline T digamma(T v) {
     reflected = pi_cot(y);
     y = 1 - y;
   }
-  for (; y < 10; y += 1) steps += 1 / y;
+  for (; y < kAsymptotic<T>; y += 1) steps += 1 / y;
   const double z = 1 / (y * y);
   const double tail = z * (1.0 / 12 - z * (1.0 / 120 - z * (1.0 / 252 - z * (1.0 / 240 - z * (1.0 / 132 - z * (691.0 / 32760 - z / 12))))));
   return T(std::log(y) - 0.5 / y - tail - steps - reflected);
@@ -63,7 +66,7 @@ template <class T> inline T trigamma(T v) {
     sign = -1;
     x = 1 - x;
   }
-  for (; x < 10; x += 1) steps += 1 / (x * x);
+  for (; x < kAsymptotic<T>; x += 1) steps += 1 / (x * x);
   const double z = 1 / (x * x);
   const double tail = 1.0 / 6 - z * (1.0 / 30 - z * (1.0 / 42 - z * (1.0 / 30 - z * (5.0 / 66 - z * (691.0 / 2730 - z * 7 / 6)))));
   return T(sign * (reflected + steps + (1 + 0.5 / x + z * tail) / x));

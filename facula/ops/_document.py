@@ -42,22 +42,50 @@ def module_of(op):
 
 
 def signature_of(op):
-    """The signature of the first overload, or of the Python that the operation is."""
+    """The signature of the longest overload that begins like the first, with the options of the others; or of the operation's Python."""
     entries = op.entries
     if entries:
-        return _signature(entries[0], op.in_place)
+        return _signature(_longest(entries), op.in_place, _options(entries, op), len(_positional(entries[0])))
     return inspect.signature(_function(op))
 
 
-def _signature(entry, in_place):
+def _positional(entry):
+    return [p[0] for p in entry.params if not p[3]]
+
+
+def _longest(entries):
+    first = _positional(entries[0])
+    return max((e for e in entries if _positional(e)[:len(first)] == first), key=lambda e: len(_positional(e)))
+
+
+def _options(entries, op):
+    """Keyword-only parameters of later overloads: what their defaults are, the Python beside the table knows."""
+    try:
+        known = inspect.signature(_function(op)).parameters
+    except (TypeError, ValueError, AttributeError):
+        known = {}
+    longest = _longest(entries)
+    have, found = {p[0] for p in longest.params} | {"out"}, {}
+    for entry in entries:
+        for name, _, _, only, has, value, _ in entry.params:
+            if only and name not in have:
+                default = value if has else known[name].default if name in known else None
+                found.setdefault(name, inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default))
+    return list(found.values())
+
+
+def _signature(entry, in_place, options=(), needed=None):
     kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
     made = [inspect.Parameter(name, kinds[only], default=value if has else inspect.Parameter.empty)
             for name, _, _, only, has, value, _ in entry.params]
+    if needed is not None and needed < len(_positional(entry)):  # what the first overload does without
+        made[needed:] = [p.replace(default=None) if p.kind is kinds[0] and p.default is p.empty else p for p in made[needed:]]
     seen_default = False
     for i, p in enumerate(made):  # a required parameter after an optional one would be no signature
         seen_default = seen_default or p.default is not inspect.Parameter.empty
         if seen_default and p.kind is kinds[0] and p.default is inspect.Parameter.empty:
             made[i] = p.replace(default=None)
+    made += options
     if not in_place and not entry.in_place and not entry.view:
         made.append(inspect.Parameter("out", kinds[1], default=None))
     return inspect.Signature(made)

@@ -168,10 +168,23 @@ def _plain(result):
     return _map(lambda v: int(v) if isinstance(v, _capture.Int) else v, result)
 
 
-class Form:
-    """A captured call as an fx.GraphModule, and how its inputs and results stand in the function's."""
+def _lifted(value):
+    """The placeholder of a parameter or buffer."""
+    owner, _, last = value.name.rpartition(".")
+    kind = "parameters" if isinstance(value.tensor, facula.nn.Parameter) else "buffers"
+    return f"L_self_{''.join(f'modules_{p}_' for p in owner.split('.') if owner)}{kind}_{last}_"
 
-    def __init__(self, graph, tree, root):
+
+class Form:
+    """A captured call as an fx.GraphModule, and how its inputs and results stand in the function's.
+
+    Args:
+        graph, tree: The capture, and the result with values in place of tensors.
+        root: The module that parameters are taken from at each call.
+        names: (of an attribute's path, of an input's name): the targets of placeholders.
+    """
+
+    def __init__(self, graph, tree, root, names=None):
         from ..fx import Graph, GraphModule
 
         self.root, self.tree, self.run = root, tree, None
@@ -182,12 +195,11 @@ class Form:
         self.paths = [v.name for v in graph.attributes]
         self.count = sum(n.entry is not None for n in graph.nodes)
         made, self.nodes, holder = Graph(), {}, Module()
+        of_attribute, of_input = names or (_lifted, lambda v: f"L_{v.name}_")
         for v in graph.attributes:
-            owner, _, last = v.name.rpartition(".")
-            kind = "parameters" if isinstance(v.tensor, facula.nn.Parameter) else "buffers"
-            self._placeholder(made, v, f"L_self_{''.join(f'modules_{p}_' for p in owner.split('.') if owner)}{kind}_{last}_")
+            self._placeholder(made, v, of_attribute(v))
         for v in self.given:
-            self._placeholder(made, v, f"L_{v.name}_")
+            self._placeholder(made, v, of_input(v))
         for i, v in enumerate(graph.constants):
             setattr(holder, f"_tensor_constant{i}", v.tensor)
             self.nodes[id(v)] = made.get_attr(f"_tensor_constant{i}")

@@ -10,6 +10,7 @@ import facula
 
 from .. import _capture, _names
 from .._capture import Value
+from ..export import ExportedProgram
 from ..nn import Module
 from ._builder import Builder, OnnxExporterError, dtype_code
 
@@ -103,6 +104,10 @@ def export(model, args=(), f=None, *, kwargs=None, verbose=None, input_names=Non
     kwargs = dict(kwargs or {})
     if args and isinstance(args[-1], dict) and not kwargs and _takes_keywords(model, args):
         args, kwargs = args[:-1], args[-1]
+    if isinstance(model, ExportedProgram):
+        if not args and not kwargs:
+            args, kwargs = model.example_inputs
+        model = model.module()
     before = model.training if isinstance(model, Module) else None
     running = True
     try:

@@ -85,3 +85,24 @@ def test_names_of_backends():
     facula._dynamo.register_backend(lambda gm, inputs: seen.append(gm) or gm.forward, name="seen")
     assert facula.compile(lambda x: x + 1, backend="seen")(x).tolist() == [2, 2] and len(seen) == 1 and "seen" in facula.compiler.list_backends()
     assert facula._dynamo.explain(lambda x: x.exp() + 1)(x).op_count == 2
+
+
+class TwoInputs(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lin, self.norm = nn.Linear(2, 3), nn.BatchNorm1d(3)
+
+    def forward(self, x, scale):
+        return {"y": self.norm(self.lin(x)) * scale}
+
+
+def test_exported_programs_show_their_graph():
+    model, x, scale = TwoInputs().eval(), facula.randn(4, 2), facula.tensor(2.0)
+    program = facula.export.export(model, (x,), {"scale": scale})
+    assert facula.allclose(program.module()(x[:2], scale)["y"], model(x[:2], scale)["y"])
+    signature = program.graph_signature
+    assert signature.parameters == ("lin.weight", "lin.bias", "norm.weight", "norm.bias") and signature.user_inputs == ("x", "scale")
+    assert signature.inputs_to_buffers["b_norm_running_mean"] == "norm.running_mean" and signature.user_outputs == ("mul",)
+    assert "p_lin_weight" in program.graph_module.code and str(program).startswith("ExportedProgram:\n    class GraphModule(torch.nn.Module):")
+    tensors = [dict(model.named_parameters()).get(p) if k == "PARAMETER" else dict(model.named_buffers())[p] for _, k, p in signature.inputs if p]
+    assert facula.allclose(program.graph_module(*tensors, x, scale)[0], model(x, scale)["y"])

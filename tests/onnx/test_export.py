@@ -261,6 +261,11 @@ def test_modes_are_restored_and_scripts_export(tmp_path):
     assert all(i.name in used for i in program.model_proto.graph.initializer)
 
 
+def test_exported_programs_are_models():
+    model, x = nn.Sequential(nn.Linear(4, 3), nn.Tanh()).eval(), facula.randn(2, 4)
+    assert facula.allclose(facula.onnx.export(facula.export.export(model, (x,)))(x)[0], model(x), atol=1e-6)
+
+
 def test_an_operation_without_mapping_is_named():
     with pytest.raises(facula.onnx.UnsupportedOperatorError, match="lgamma"):
         facula.onnx.export(facula.lgamma, (facula.ones(2),))

@@ -206,17 +206,25 @@ _is_leaf = tree_is_leaf
 def tree_flatten(tree, is_leaf=None):
     """(leaves, shape) of a tree."""
     leaves = []
-
-    def visit(node):
-        if tree_is_leaf(node, is_leaf):
-            leaves.append(node)
-            return TreeSpec(None)
-        cls, kind = _kind_of(node)
-        children, context = kind.flatten(node)
-        return TreeSpec(cls, context, tuple(visit(c) for c in children))
-
-    spec = visit(tree)
+    spec = _flatten_into(leaves, tree, is_leaf)
     return leaves, spec
+
+
+# Functions of the module, not closures: one that calls itself would be a cycle, and keep the leaves until the next collection.
+def _flatten_into(leaves, node, is_leaf):
+    if tree_is_leaf(node, is_leaf):
+        leaves.append(node)
+        return TreeSpec(None)
+    cls, kind = _kind_of(node)
+    children, context = kind.flatten(node)
+    return TreeSpec(cls, context, tuple(_flatten_into(leaves, c, is_leaf) for c in children))
+
+
+def _build(spec, values):
+    if spec.type is None:
+        return next(values)
+    kind = _NAMED if spec.type is namedtuple else SUPPORTED_NODES.get(spec.type, _RETURNED)
+    return kind.unflatten([_build(c, values) for c in spec.children_specs], spec.context)
 
 
 def tree_unflatten(leaves, treespec):
@@ -227,15 +235,7 @@ def tree_unflatten(leaves, treespec):
     if len(leaves) != treespec.num_leaves:
         raise ValueError(f"tree_unflatten(leaves, treespec): `leaves` has length {len(leaves)} but the spec refers to a pytree that holds "
                          f"{treespec.num_leaves} items ({treespec}).")
-    values = iter(leaves)
-
-    def build(spec):
-        if spec.type is None:
-            return next(values)
-        kind = _NAMED if spec.type is namedtuple else SUPPORTED_NODES.get(spec.type, _RETURNED)
-        return kind.unflatten([build(c) for c in spec.children_specs], spec.context)
-
-    return build(treespec)
+    return _build(treespec, iter(leaves))
 
 
 def tree_iter(tree, is_leaf=None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .buckets import GradBucket  # noqa: F401
 from .calls import (all_gather, all_gather_coalesced, all_gather_into_tensor, all_reduce, all_reduce_coalesced, all_to_all,  # noqa: F401
                     all_to_all_single, barrier, broadcast, gather, monitored_barrier, reduce, reduce_scatter, reduce_scatter_tensor, scatter)
 from .errors import DistBackendError, DistError, DistNetworkError, DistStoreError, QueueEmptyError  # noqa: F401
@@ -19,6 +20,17 @@ from .rendezvous import register_rendezvous_handler, rendezvous  # noqa: F401
 from .store import FileStore, HashStore, PrefixStore, Store  # noqa: F401
 from .tcp_store import TCPStore  # noqa: F401
 from .work import Work  # noqa: F401
+
+
+def supports_complex(reduceOp):  # noqa: N803
+    """Whether complex numbers can be combined so."""
+    return reduceOp in (ReduceOp.SUM, ReduceOp.AVG, ReduceOp.PRODUCT)
+
+
+def get_default_backend_for_device(device):
+    """The backend that serves a device."""
+    return "gloo"
+
 
 _all_gather_base, _reduce_scatter_base = all_gather_into_tensor, reduce_scatter_tensor
 _LAZY = ("distributed_c10d", "run", "launch", "elastic", "optim", "nn", "algorithms", "utils")

@@ -389,3 +389,9 @@ def dense_dim(self):
     if isinstance(own, Coo):
         return own.values.dim() - 1
     return own.values.dim() - own.compressed.dim() - (2 if own.layout in (core.sparse_bsr, core.sparse_bsc) else 0)
+
+
+@_question("to_sparse_coo")
+def to_sparse_coo(self):
+    """The tensor in coordinates."""
+    return self.to_sparse()

@@ -26,6 +26,8 @@ def multiply(matrix, dense):
 
 op("_csr_product(Tensor starts, Tensor columns, Tensor values, Tensor dense, str reduce='sum')", kernel="sparse.csr_product", method=False, differentiable=False)
 op("_csr_dots(Tensor starts, Tensor columns, Tensor a, Tensor b)", kernel="sparse.csr_dots", method=False, differentiable=False)
+op("_csr_csr_product(Tensor a_starts, Tensor a_columns, Tensor a_values, Tensor b_starts, Tensor b_columns, Tensor b_values, int width) -> (_, _)",
+   kernel="sparse.csr_csr_product", method=False, differentiable=False)
 op("_merge_places(Tensor a, Tensor b) -> (_, _, _)", kernel="sparse.merge_places", method=False, differentiable=False)
 
 
@@ -72,17 +74,20 @@ def sparse_mm(mat1, mat2, reduce=None):
     return facula._sparse_addmm(mat1.new_zeros(()), mat2.t(), mat1.t(), beta=0).t()
 
 
+def _in_rows(x):
+    """(starts, columns, values) of a sparse matrix of any layout."""
+    own = parts(x)
+    if isinstance(own, Compressed) and own.layout == core.sparse_csr:
+        return own.compressed, own.plain, own.values
+    own = coalesced(wrap(as_coo(x), x.shape))
+    return starts(own.indices[0], x.shape[0]), own.indices[1], own.values
+
+
 def _product_of_sparse(input, mat2):
-    """Every element of the first times the row of the second that it meets, then coalesced."""
+    """Row by row: the rows of the second that a row of the first meets, added up."""
     check_product(input, mat2)
-    a, b = as_coo(input), coalesced(wrap(as_coo(mat2), mat2.shape))
-    begin = starts(b.indices[0], mat2.shape[0])
-    count = begin.diff()[a.indices[1]]
-    which = facula.arange(count.shape[0]).repeat_interleave(count)
-    at = facula.arange(which.shape[0]) - (count.cumsum(0) - count)[which] + begin[a.indices[1]][which]
-    made = Coo(facula.stack((a.indices[0][which], b.indices[1][at])), a.values[which] * b.values[at])
     size = (input.shape[0], mat2.shape[1])
-    made = wrap(coalesced(wrap(made, size)), size)
+    made = wrap(Coo(*facula._csr_csr_product(*_in_rows(input), *_in_rows(mat2), size[1]), True), size)
     return made if input.layout == core.sparse_coo else made.to_sparse_csr()
 
 

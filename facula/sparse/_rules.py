@@ -451,15 +451,15 @@ def _slice(input, dim, start, end, step=1):
 def _index_select(input, dim, index):
     if input.layout != core.sparse_coo:
         return NotImplemented
-    made, dim = coalesced(input), dim % input.dim()
+    made, dim = parts(input), dim % input.dim()
     sparse, size = made.indices.shape[0], list(input.shape)
     size[dim] = index.shape[0]
     if dim >= sparse:
-        return wrap(Coo(made.indices, made.values.index_select(dim - sparse + 1, index), True), size)
+        return wrap(Coo(made.indices, made.values.index_select(dim - sparse + 1, index), made.coalesced), size)
     at = facula._nonzero(index.unsqueeze(1) == made.indices[dim].unsqueeze(0))  # (found, 2): place in index, element
     indices = made.indices[:, at[:, 1]].clone()
     indices[dim] = at[:, 0]
-    return wrap(coalesced(wrap(Coo(indices, made.values[at[:, 1]]), size)), size)
+    return wrap(Coo(indices, made.values[at[:, 1]]), size)
 
 
 @rule("cat")

@@ -1,5 +1,8 @@
 // Sparse matrices: what their parts need beyond the operations on dense tensors.
+#include <algorithm>
+#include <bit>
 #include <limits>
+#include <vector>
 
 #include "cpu/parallel.h"
 #include "tensor/call.h"
@@ -104,6 +107,69 @@ void csr_dots(Call& c) {
   c.out.push_back(cast(out, stored));
 }
 
+// One row of a product of sparse matrices: the sums by column, and the columns that have one, sorted.
+template <class T>
+struct RowSum {
+  std::vector<T> sums;
+  std::vector<uint64_t> known;  // a bit per column
+  std::vector<int64_t> columns;
+
+  explicit RowSum(int64_t width) : sums(size_t(width)), known(size_t(width / 64 + 1)) {}
+  void add(const Rows& a, const Rows& b, const T* x, const T* y, int64_t row) {
+    for (int64_t c : columns) known[size_t(c) / 64] = 0;
+    columns.clear();
+    for (int64_t k = a.begin()[row]; k < a.begin()[row + 1]; ++k) {
+      const int64_t middle = a.columns.data<int64_t>()[k];
+      for (int64_t l = b.begin()[middle]; l < b.begin()[middle + 1]; ++l) {
+        const auto c = size_t(b.columns.data<int64_t>()[l]);
+        const uint64_t bit = uint64_t(1) << c % 64;
+        if (!(known[c / 64] & bit)) { known[c / 64] |= bit; sums[c] = T(0); columns.push_back(int64_t(c)); }
+        sums[c] += x[k] * y[l];
+      }
+    }
+    if (columns.size() * 4 < known.size()) { std::sort(columns.begin(), columns.end()); return; }
+    columns.clear();
+    for (size_t w = 0; w < known.size(); ++w)
+      for (uint64_t rest = known[w]; rest; rest &= rest - 1) columns.push_back(int64_t(w * 64) + std::countr_zero(rest));
+  }
+};
+
+// _csr_csr_product(starts, columns, values of a, then of b, width): (indices (2, nnz), values) of a @ b, sorted.
+void csr_csr_product(Call& c) {
+  const DType stored = promote(c.tensor(2).dtype(), c.tensor(5).dtype()), compute = compute_dtype(stored);
+  const Tensor x = contiguous_as(c.tensor(2), compute), y = contiguous_as(c.tensor(5), compute);
+  const int64_t width = c.integer(6);
+  const Rows b(c.tensor(3), c.tensor(4), width), a(c.tensor(0), c.tensor(1), b.count);
+  for_compute(compute, c.op, [&]<class T> {
+    constexpr int64_t kRows = 64;  // rows of one piece
+    std::vector<std::vector<int64_t>> columns(size_t((a.count + kRows - 1) / kRows)), counts(columns.size());
+    std::vector<std::vector<T>> values(columns.size());
+    const T *p = x.data<T>(), *q = y.data<T>();
+    parallel_for(a.count, kRows, [&](int64_t from, int64_t to) {
+      RowSum<T> row(width);
+      const auto piece = size_t(from / kRows);
+      for (int64_t i = from; i < to; ++i) {
+        row.add(a, b, p, q, i);
+        counts[piece].push_back(int64_t(row.columns.size()));
+        columns[piece].insert(columns[piece].end(), row.columns.begin(), row.columns.end());
+        for (int64_t at : row.columns) values[piece].push_back(row.sums[size_t(at)]);
+      }
+    });
+    int64_t total = 0, row = 0, at = 0;
+    for (auto& piece : columns) total += int64_t(piece.size());
+    Tensor indices = empty({2, total}, DType::int64), out = empty({total}, compute);
+    for (size_t piece = 0; piece < columns.size(); ++piece) {
+      std::copy(columns[piece].begin(), columns[piece].end(), indices.data<int64_t>() + total + at);
+      std::copy(values[piece].begin(), values[piece].end(), out.data<T>() + at);
+      for (int64_t n : counts[piece]) {
+        std::fill_n(indices.data<int64_t>() + at, n, row++);
+        at += n;
+      }
+    }
+    c.out = {indices, cast(out, stored)};
+  });
+}
+
 // _merge_places(a, b) of two lists of places: where each goes in the merged list, equal neighbours to one place; how long it is.
 void merge_places(Call& c) {
   const Tensor a = contiguous_as(c.tensor(0), DType::int64), b = contiguous_as(c.tensor(1), DType::int64);
@@ -119,7 +185,8 @@ void merge_places(Call& c) {
   c.out = {to_a, to_b, count};
 }
 
-const Register here[] = {{"sparse.csr_product", csr_product}, {"sparse.csr_dots", csr_dots}, {"sparse.merge_places", merge_places}};
+const Register here[] = {{"sparse.csr_product", csr_product}, {"sparse.csr_dots", csr_dots}, {"sparse.csr_csr_product", csr_csr_product},
+                         {"sparse.merge_places", merge_places}};
 
 }  // namespace
 }  // namespace facula

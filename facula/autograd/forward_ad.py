@@ -60,7 +60,8 @@ def checked_dual(level, tensor, tangent):
     if tensor._flags & DUAL and tensor._wrapped[0] is level:
         raise RuntimeError("Expected primal to have no forward grad at this level: it has one already")
     if tensor.shape != tangent.shape:
-        raise RuntimeError(f"Expected tangent to have the same shape as the primal, {list(tensor.shape)}, but got {list(tangent.shape)}")
+        raise RuntimeError("Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. Tensor is "
+                           f"of size {list(tensor.shape)} while the given forward gradient is of size {list(tangent.shape)}.")
     return dual(level, tensor.view_as(tensor) if tensor.requires_grad else tensor, tangent)
 
 

@@ -11,17 +11,26 @@ def _tuple(x):
     return (True, tuple(x)) if isinstance(x, (tuple, list)) else (False, (x,))
 
 
-def _prepare(inputs, create_graph):
+def _check_inputs(inputs, what):
+    for i, x in enumerate(inputs):
+        if not isinstance(x, facula.Tensor):
+            given = f"the given inputs has type {type(x)}" if len(inputs) == 1 else f"the value at index {i} has type {type(x)}"
+            raise TypeError(f"The inputs given to {what} must be either a Tensor or a tuple of Tensors but {given}.")
+
+
+def _prepare(inputs, create_graph, what="the function"):
+    _check_inputs(inputs, what)
     return tuple((x.view_as(x) if x.requires_grad else x.clone().requires_grad_()) if create_graph else x.detach().clone().requires_grad_()
                  for x in inputs)
 
 
-def _call(func, inputs):
+def _call(func, inputs, what):
     many, out = _tuple(func(*inputs))
     for i, o in enumerate(out):
         if not isinstance(o, facula.Tensor):
-            raise TypeError(f"The outputs of the user-provided function given must be either a Tensor or a tuple of Tensors but the value at index {i} "
-                            f"has type {type(o)}.")
+            given = f"the value at index {i}" if many else "the given outputs of the user-provided function"
+            raise TypeError(f"The outputs of the user-provided function given to {what} must be either a Tensor or a tuple of Tensors but {given} has type "
+                            f"{type(o)}.")
     return many, out
 
 
@@ -46,14 +55,15 @@ def vjp(func, inputs, v=None, create_graph=False, strict=False):
     """(outputs, v^T J): the vector-Jacobian product."""
     with facula.enable_grad():
         many_in, inputs = _tuple(inputs)
-        inputs = _prepare(inputs, create_graph)
-        many_out, outputs = _call(func, inputs)
+        inputs = _prepare(inputs, create_graph, "vjp")
+        many_out, outputs = _call(func, inputs, "vjp")
         if v is None and (len(outputs) != 1 or outputs[0].numel() != 1):
             raise RuntimeError("The vector v can only be None if the user-provided function returns a single Tensor with a single element.")
         v = tuple(facula.ones_like(o) for o in outputs) if v is None else _tuple(v)[1]
         for i, (a, b) in enumerate(zip(v, outputs)):
             if a.shape != b.shape:
-                raise RuntimeError(f"Mismatch in shape: v has size {a.shape} at index {i} while the output has {b.shape}")
+                where = f"Entry {i} in v" if len(v) > 1 else "v"
+                raise RuntimeError(f"{where} has invalid size: should be {b.shape} but got {a.shape}.")
         live = [(o, w) for o, w in zip(outputs, v) if o.requires_grad]
         found = _grad([o for o, _ in live], inputs, [w for _, w in live], create_graph=create_graph, allow_unused=True) if live else (None,) * len(inputs)
         _check_strict(found, strict, "vjp")
@@ -71,8 +81,8 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False):
             v = (facula.ones_like(inputs[0]),)
         else:
             v = _tuple(v)[1]
-        inputs = _prepare(inputs, create_graph)
-        many_out, outputs = _call(func, inputs)
+        inputs = _prepare(inputs, create_graph, "jvp")
+        many_out, outputs = _call(func, inputs, "jvp")
         probes = tuple(facula.zeros_like(o).requires_grad_() for o in outputs)
         live = [(o, p) for o, p in zip(outputs, probes) if o.requires_grad]
         back = _grad([o for o, _ in live], inputs, [p for _, p in live], create_graph=True, allow_unused=True) if live else (None,) * len(inputs)
@@ -85,10 +95,15 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False):
 
 def jacobian(func, inputs, create_graph=False, strict=False, vectorize=False, strategy="reverse-mode"):
     """The Jacobian: for each output and input a tensor of output shape + input shape."""
+    if strategy not in ("forward-mode", "reverse-mode"):
+        raise AssertionError('Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your function has more outputs than inputs, '
+                             '"forward-mode" tends to be more performant. Otherwise, prefer to use "reverse-mode".')
+    if strategy == "forward-mode" and not vectorize:
+        raise NotImplementedError("Computing Jacobian using forward-AD or forward-over-reverse Hessian isonly implemented for `vectorize=True`.")
     with facula.enable_grad():
         many_in, inputs = _tuple(inputs)
-        inputs = _prepare(inputs, create_graph)
-        many_out, outputs = _call(func, inputs)
+        inputs = _prepare(inputs, create_graph, "jacobian")
+        many_out, outputs = _call(func, inputs, "jacobian")
         rows = []
         for o in outputs:
             columns = [[] for _ in inputs]
@@ -129,6 +144,9 @@ def hessian(func, inputs, create_graph=False, strict=False, vectorize=False, out
 
 def vhp(func, inputs, v=None, create_graph=False, strict=False):
     """(outputs, v^T H): the vector-Hessian product."""
+    _, given = _tuple(inputs)
+    if v is None and (len(given) != 1 or given[0].numel() != 1):
+        raise RuntimeError("The vector v can only be None if the input to the user-provided function is a single Tensor with a single element.")
     with facula.enable_grad():
         many, inputs = _tuple(inputs)
         v = tuple(facula.ones_like(x) for x in inputs) if v is None else _tuple(v)[1]
@@ -144,4 +162,7 @@ def vhp(func, inputs, v=None, create_graph=False, strict=False):
 
 def hvp(func, inputs, v=None, create_graph=False, strict=False):
     """(outputs, H v): the Hessian-vector product; H is symmetric, so it is v^T H."""
+    _, given = _tuple(inputs)
+    if v is None and (len(given) != 1 or given[0].numel() != 1):
+        raise RuntimeError("The vector v can only be None if the input to the user-provided function is a single Tensor with a single element.")
     return vhp(func, inputs, v, create_graph, strict)

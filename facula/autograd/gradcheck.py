@@ -24,15 +24,13 @@ def _inexact(x):
 def _numerical(function, inputs, which, eps):
     """Per output: matrix of d(output) / d(input element), by central differences."""
     x = inputs[which].detach()
-    flat = x.reshape(-1) if x.is_contiguous() else None
     columns = []
     with facula.no_grad():
         for i in range(x.numel()):
             def at(delta):
                 moved = x.clone().reshape(-1)
                 moved[i] = moved[i] + delta
-                args = list(inputs)
-                args[which] = moved.reshape(x.shape)
+                args = [moved.reshape(x.shape) if a is inputs[which] else a for a in inputs]
                 return [o.detach().clone() for o in _tuple(function(*args)) if _inexact(o)]
 
             d = [(a - b) / (2 * eps) for a, b in zip(at(eps), at(-eps))]
@@ -41,7 +39,6 @@ def _numerical(function, inputs, which, eps):
                 e = [(a - b) / (2 * eps) for a, b in zip(at(eps * 1j), at(-eps * 1j))]
                 d = list(zip(d, e))
             columns.append(d)
-    del flat
     return columns
 
 
@@ -62,7 +59,10 @@ def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=T
     """Checks the derivatives of `func` at `inputs`; True, or raises (or False if not `raise_exception`)."""
     inputs = _tuple(inputs)
     try:
-        _check(func, inputs, eps, atol, rtol)
+        if check_backward_ad:
+            _check(func, inputs, eps, atol, rtol)
+        if check_forward_ad:
+            _check_forward(func, inputs, eps, atol, rtol)
     except GradcheckError:
         if raise_exception:
             raise
@@ -73,7 +73,7 @@ def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=T
 def _check(func, inputs, eps, atol, rtol):
     wanted = [i for i, x in enumerate(inputs) if isinstance(x, facula.Tensor) and x.requires_grad]
     if not wanted:
-        raise ValueError("gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True.")
+        raise ValueError("gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True.")
     for i in wanted:
         if inputs[i].dtype not in (facula.float64, facula.complex128):
             warnings.warn(f"Input #{i} requires gradient and is not a double precision floating point or complex. This check will likely fail if all "
@@ -98,6 +98,28 @@ def _check(func, inputs, eps, atol, rtol):
                 actual = facula.stack([r[j] for r in rows])
                 if not facula.allclose(actual.to(expected.dtype), expected, rtol, atol):
                     raise GradcheckError(f"Jacobian mismatch for output {k} with respect to input {i},\nnumerical:{expected}\nanalytical:{actual}\n")
+
+
+def _check_forward(func, inputs, eps, atol, rtol):
+    """Tangents along random directions against differences."""
+    from .forward_ad import dual_level, make_dual, unpack_dual
+
+    wanted = [i for i, x in enumerate(inputs) if isinstance(x, facula.Tensor) and x.requires_grad]
+    for i in wanted:
+        x = inputs[i].detach()
+        direction = facula.randn_like(x)
+        with dual_level():
+            dual = make_dual(x, direction)
+            outputs = [o for o in _tuple(func(*(dual if a is inputs[i] else a for a in inputs))) if _inexact(o)]
+            tangents = [unpack_dual(o).tangent for o in outputs]
+        with facula.no_grad():
+            there, back = ([o for o in _tuple(func(*(x + s * eps * direction if a is inputs[i] else a for a in inputs))) if _inexact(o)] for s in (1, -1))
+        for k, (t, a, b) in enumerate(zip(tangents, there, back)):
+            expected = (a - b) / (2 * eps)
+            actual = facula.zeros_like(expected) if t is None else t.detach()
+            if not facula.allclose(actual, expected, rtol, atol):
+                raise GradcheckError(f"Jacobian computed with forward mode mismatch for output {k} with respect to input {i},\nnumerical:{expected}\n"
+                                     f"analytical:{actual}\n")
 
 
 def gradgradcheck(func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=1e-3, gen_non_contig_grad_outputs=False, raise_exception=True,

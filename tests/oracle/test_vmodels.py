@@ -121,3 +121,30 @@ def test_masks_to_boxes():
     masks = torch.rand(5, 9, 7) > 0.8
     masks[2] = False
     same(ops.masks_to_boxes(facula.from_numpy(masks.numpy())), torchvision.ops.masks_to_boxes(masks))
+
+
+MODELS = {"resnet18": 64, "mobilenet_v3_small": 64, "efficientnet_b0": 64, "swin_v2_t": 64, "fcn_resnet50": 40, "lraspp_mobilenet_v3_large": 64,
+          "deeplabv3_mobilenet_v3_large": 64, "mc3_18": 32, "swin3d_t": 32}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models(name):
+    from facula.vision import models
+
+    side = MODELS[name]
+    shape = (1, 3, 4, side, side) if name in ("mc3_18", "swin3d_t") else (1, 3, side, side)
+    kwargs = {"weights_backbone": None} if name.startswith(("fcn", "deeplab", "lraspp")) else {}
+    results = []
+    for package, source in ((facula, models), (torch, torchvision.models)):
+        package.manual_seed(0)
+        model = source.get_model(name, num_classes=5, **kwargs).eval()
+        package.manual_seed(1)
+        with package.no_grad():
+            out = model(package.randn(*shape))
+        results.append((model, out["out"] if isinstance(out, dict) else out))
+    (ours, our_out), (theirs, their_out) = results
+    assert str(ours) == str(theirs)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    for a, b in zip(ours.state_dict().values(), theirs.state_dict().values()):
+        assert torch.equal(torch.from_numpy(a.numpy()), b)
+    same(our_out, their_out, rtol=1e-3, atol=1e-4 * their_out.abs().max().item())

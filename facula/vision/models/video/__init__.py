@@ -1,6 +1,7 @@
 """Models of videos (batch, channels, time, height, width)."""
 
 from .._api import weights_attribute, weights_names
+from .mvit import *  # noqa: F403
 from .resnet import *  # noqa: F403
 from .s3d import *  # noqa: F403
 from .swin_transformer import *  # noqa: F403

@@ -71,8 +71,7 @@ class _WithGradient(facula.autograd.Function):
         ctx.op = op
         out = op._compute(args, kwargs)
         if op._setup is not None:
-            extra = {"keyword_only_inputs": kwargs} if kwargs else {}
-            op._setup(ctx, args, out, **extra)
+            op._setup(ctx, args, out, **({"keyword_only_inputs": kwargs} if kwargs else {}))
         return out
 
     @staticmethod
@@ -119,12 +118,22 @@ class CustomOpDef:
                                       "registered for it")
         return kernel(*args, **kwargs)
 
+    def _bound(self, args, kwargs):
+        """The arguments in the order of the signature, defaults filled in; what is keyword-only stays apart."""
+        function = getattr(self, "__wrapped__", None) or next(iter(self._kernels.values()), None)
+        if function is None:
+            return args, kwargs
+        bound = inspect.signature(function).bind(*args, **kwargs)
+        bound.apply_defaults()
+        return bound.args, bound.kwargs
+
     def __call__(self, *args, **kwargs):
         if self._composite is not None:
             return self._composite(*args, **kwargs)
         if self._autograd is not None:
             return self._autograd(*args, **kwargs)
         if facula.is_grad_enabled() and any(isinstance(x, facula.Tensor) and x.requires_grad for x in (*args, *kwargs.values())):
+            args, kwargs = self._bound(args, kwargs)
             return _WithGradient.apply(self, kwargs, *args)
         return self._compute(args, kwargs)
 

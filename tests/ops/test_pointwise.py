@@ -84,3 +84,23 @@ def test_results_do_not_depend_on_threads(threads):
     facula.set_num_threads(threads)
     assert (x.sum().item(), x.exp().sum().item(), x.reshape(300, 1000).var(0).sum().item()) == expected
     facula.set_num_threads(before)
+
+
+def test_numbers_may_come_first():
+    x = facula.tensor([1.0, 2.0])
+    for name, by_hand in {"add": 3 + x, "sub": 3 - x, "mul": 3 * x, "div": 3 / x, "true_divide": 3 / x, "floor_divide": 3 // x, "remainder": 3 % x}.items():
+        assert facula.equal(getattr(facula, name)(3.0, x), by_hand), name
+    assert facula.add(1, x, alpha=2).tolist() == [3, 5] and facula.add(1, facula.ones(1, dtype=facula.float16)).dtype == facula.float16
+    with pytest.raises(TypeError, match="must be Tensor, not str"):
+        facula.add("a", x)
+
+
+def test_the_order_of_old_programs_still_works():
+    with pytest.warns(UserWarning, match="This overload of add is deprecated"):
+        assert facula.ones(2).add_(0.5, facula.ones(2)).tolist() == [1.5, 1.5]
+    with pytest.warns(UserWarning, match="overload of addcmul"):
+        x = facula.ones(2)
+        x.addcmul_(0.5, facula.ones(2), facula.ones(2))
+        assert x.tolist() == [1.5, 1.5]
+    with pytest.raises(TypeError):
+        facula.ones(2).add(facula.ones(2), facula.ones(2))

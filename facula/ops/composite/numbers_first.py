@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 
 import facula
 
@@ -43,21 +44,44 @@ for _name in (*_OPERATORS, *_ALIASES):
     _plain(_name)
 
 
-@composite("add")
-def add(input, other, *, alpha=1, out=None):
-    """A number plus `alpha` times a tensor."""
-    number = _number("add", input, other)
-    return _given(number + (other if alpha == 1 else alpha * other), out)
+def _old_order(name, order, signature):
+    """Says that the number should come by keyword at the end."""
+    words = f"This overload of {name} is deprecated:\n\t{name}({order})\nConsider using one of the following signatures instead:\n\t{name}({signature})"
+    warnings.warn(words, UserWarning, stacklevel=4)
 
 
-def _sub(name):
-    def sub(input, other, *, alpha=1, out=None):
-        """A number minus `alpha` times a tensor."""
+def _sum(name, sign):
+    def function(input, other, *old, alpha=1, out=None):
+        """A number and `alpha` times a tensor, added or subtracted; or tensor, number, tensor, the order of PyTorch's first versions."""
+        if old:
+            if len(old) > 1 or not isinstance(old[0], facula.Tensor) or isinstance(other, facula.Tensor):
+                raise TypeError(f"{name}(): expected (Tensor input, Tensor other, *, Number alpha)")
+            _old_order(name, "Number alpha, Tensor other", "Tensor other, *, Number alpha")
+            return _given(getattr(facula, name)(input, old[0], alpha=other), out)
         number = _number(name, input, other)
-        return _given(number - (other if alpha == 1 else alpha * other), out)
+        scaled = other if alpha == 1 else alpha * other
+        return _given(number + scaled if sign > 0 else number - scaled, out)
 
-    composite(name)(sub)
+    function.__name__ = name
+    composite(name)(function)
 
 
-_sub("sub")
-_sub("subtract")
+for _name, _sign in (("add", 1), ("sub", -1), ("subtract", -1)):
+    _sum(_name, _sign)
+
+
+def _scaled_pair(name):
+    def function(input, value, tensor1=None, tensor2=None, *, out=None):
+        """The order of PyTorch's first versions: tensor, number, tensor, tensor."""
+        if not all(isinstance(x, facula.Tensor) for x in (input, tensor1, tensor2)) or isinstance(value, facula.Tensor):
+            raise TypeError(f"{name}(): argument 'tensor1' (position 2) must be Tensor, not {type(value).__name__}"
+                            if not isinstance(value, facula.Tensor) else f"{name}(): expected (Tensor input, Tensor tensor1, Tensor tensor2, *, Number value)")
+        _old_order(name, "Number value, Tensor tensor1, Tensor tensor2", "Tensor tensor1, Tensor tensor2, *, Number value = 1")
+        return _given(getattr(facula, name)(input, tensor1, tensor2, value=value), out)
+
+    function.__name__ = name
+    composite(name)(function)
+
+
+for _name in ("addcmul", "addcdiv"):
+    _scaled_pair(_name)

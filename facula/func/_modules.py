@@ -6,6 +6,8 @@ import copy
 
 import facula
 
+from .._native import core
+
 
 def functional_call(module, parameter_and_buffer_dicts, args=None, kwargs=None, *, tie_weights=True, strict=False):
     """Calls a module with other tensors in the place of its parameters and buffers.
@@ -33,14 +35,14 @@ def _call(module, given, args, kwargs, tie_weights, strict):
     if tie_weights:
         given = _tied(places, given)
     if strict:
-        _check_strict(places, given)
+        _check_strict(module, places, given)
     saved = []
     try:
         for path, value in given.items():
             if path not in places:
-                raise AttributeError(f"{type(module).__name__} has no attribute `{path.rpartition('.')[2]}`")
+                places[path] = _new_place(module, path)
             table, name = places[path]
-            saved.append((table, name, table[name]))
+            saved.append((table, name, table.get(name, _MISSING)))
             table[name] = value
         args = () if args is None else args if isinstance(args, tuple) else (args,)
         result = module(*args, **(kwargs or {}))
@@ -50,7 +52,23 @@ def _call(module, given, args, kwargs, tie_weights, strict):
         return result
     finally:
         for table, name, value in reversed(saved):
-            table[name] = value
+            if value is _MISSING:
+                table.pop(name, None)
+            else:
+                table[name] = value
+
+
+_MISSING = object()
+
+
+def _new_place(module, path):
+    """Where a tensor goes that the module does not have: among the attributes of its submodule."""
+    prefix, _, name = path.rpartition(".")
+    part = module.get_submodule(prefix)
+    present = getattr(part, name, None)
+    if present is not None and not isinstance(present, core.Tensor):
+        raise TypeError(f"attribute `{name}`: {present} is not an instance of torch.Tensor")
+    return part.__dict__, name
 
 
 def _places(module):
@@ -77,16 +95,15 @@ def _tied(places, given):
     return out
 
 
-def _check_strict(places, given):
+def _check_strict(module, places, given):
     unexpected = [p for p in given if p not in places]
     missing = [p for p in places if p not in given]
     if unexpected or missing:
-        parts = []
-        if unexpected:
-            parts.append("Unexpected key(s): " + ", ".join(map(repr, unexpected)) + ".")
-        if missing:
-            parts.append("Missing key(s): " + ", ".join(map(repr, missing)) + ".")
-        raise RuntimeError("Error(s) in loading parameters and buffers: " + " ".join(parts))
+        text = f"Error(s) in reparametrizing for {type(module).__name__}:"
+        for what, keys in (("Unexpected", unexpected), ("Missing", missing)):
+            if keys:
+                text += f"\n\t{what} key(s): " + ", ".join(map(repr, sorted(keys))) + "."
+        raise RuntimeError(text)
 
 
 def stack_module_state(models):

@@ -16,8 +16,8 @@ import urllib.request
 import zipfile
 import zlib
 
-__all__ = ["calculate_md5", "check_md5", "check_integrity", "download_file_from_google_drive", "download_url", "download_and_extract_archive", "extract_archive",
-           "verify_str_arg", "list_dir", "list_files", "iterable_to_str"]
+__all__ = ["calculate_md5", "check_md5", "check_integrity", "download_file_from_google_drive", "download_url",
+           "download_and_extract_archive", "extract_archive", "verify_str_arg", "list_dir", "list_files", "iterable_to_str"]
 _CHUNK = 1 << 17
 
 

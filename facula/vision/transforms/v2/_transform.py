@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import numbers
 from collections.abc import Sequence
 
 import facula

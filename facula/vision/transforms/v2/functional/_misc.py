@@ -34,7 +34,8 @@ def _answers(**kernels):
         from ._table import _KERNELS
 
         table = _KERNELS[call]
-        for kind, name in ((Tensor, "tensor" if "tensor" in kernels else "image"), (tv_tensors.Image, "image"), (tv_tensors.Video, "video"), (tv_tensors.Mask, "mask")):
+        plain = "tensor" if "tensor" in kernels else "image"
+        for kind, name in ((Tensor, plain), (tv_tensors.Image, "image"), (tv_tensors.Video, "video"), (tv_tensors.Mask, "mask")):
             if name in kernels:
                 table[kind] = kernels[name]
         call.kernels = {name: kernels.get(name) for name in ("image", "video", "mask")}

@@ -12,7 +12,6 @@ from .._table import composite
 _OPERATORS = {"mul": operator.mul, "true_divide": operator.truediv, "floor_divide": operator.floordiv, "remainder": operator.mod,
               "bitwise_and": operator.and_, "bitwise_or": operator.or_, "bitwise_xor": operator.xor,
               "bitwise_left_shift": operator.lshift, "bitwise_right_shift": operator.rshift}
-_ALIASES = {"multiply": "mul", "divide": "true_divide"}
 
 
 def _number(name, input, other):
@@ -33,14 +32,14 @@ def _given(result, out):
 
 def _plain(name):
     def function(input, other, *, out=None):
-        return _given(_OPERATORS[_ALIASES.get(name, name)](_number(name, input, other), other), out)
+        return _given(_OPERATORS[name](_number(name, input, other), other), out)
 
     function.__name__ = name
     function.__doc__ = f"`{name}` of a number and a tensor."
     composite(name)(function)
 
 
-for _name in (*_OPERATORS, *_ALIASES):
+for _name in _OPERATORS:
     _plain(_name)
 
 
@@ -66,7 +65,7 @@ def _sum(name, sign):
     composite(name)(function)
 
 
-for _name, _sign in (("add", 1), ("sub", -1), ("subtract", -1)):
+for _name, _sign in (("add", 1), ("sub", -1)):  # their other names come with them
     _sum(_name, _sign)
 
 

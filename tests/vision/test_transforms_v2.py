@@ -108,3 +108,12 @@ def test_samples_that_cannot_be_transformed_are_refused():
         v2.FiveCrop(2)(tv_tensors.Image(facula.zeros(3, 4, 4)), boxes)
     with pytest.raises(ValueError, match="Could not infer where the labels are"):
         v2.SanitizeBoundingBoxes()({"image": facula.zeros(3, 4, 4), "boxes": boxes})
+
+
+def test_plain_boxes_take_what_describes_them():
+    boxes, canvas = facula.tensor([[2.0, 3, 12, 9]]), (23, 31)
+    assert F.horizontal_flip_bounding_boxes(boxes, "XYXY", canvas).tolist() == [[19, 3, 29, 9]]
+    made, new = F.crop_bounding_boxes(boxes, "XYXY", 1, 4, 6, 7)
+    assert made.tolist() == [[0, 2, 7, 6]] and new == (6, 7)
+    points, new = F.resize_keypoints(facula.tensor([[4.0, 6]]), [46, 31], canvas)
+    assert points.tolist() == [[4, 12]] and new == (46, 31)

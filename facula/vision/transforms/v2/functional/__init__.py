@@ -1,7 +1,7 @@
 """Transforms as functions of images, videos, masks, boxes and key points."""
 
 from ...functional import InterpolationMode
-from . import _color, _geometry, _misc
+from . import _color, _geometry, _misc, _plain
 from ._color import *  # noqa: F403
 from ._geometry import *  # noqa: F403
 from ._misc import *  # noqa: F403
@@ -15,3 +15,4 @@ for _module in (_color, _geometry, _misc):
         for _kind, _kernel in getattr(getattr(_module, _name), "kernels", {}).items():
             if _kernel is not None:
                 globals()[f"{_name}_{_kind}"] = _kernel
+globals().update(_plain.KERNELS)

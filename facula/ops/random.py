@@ -93,7 +93,7 @@ def randint(*args, generator=None, out=None, dtype=None, layout=None, device=Non
 @composite("randint_like", method=False)
 def randint_like(input, low=None, high=None, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None):
     """randint of the size and dtype of `input`."""
-    low, high = (0, low) if high is None else (low, high)
+    low, high = (0, low) if high is None else (low or 0, high)
     made = facula.empty_like(input, dtype=dtype, device=device, memory_format=memory_format)
     facula._random_range_(made, int(low), int(high))
     return _finish(made, requires_grad)

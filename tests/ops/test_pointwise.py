@@ -90,6 +90,8 @@ def test_numbers_may_come_first():
     x = facula.tensor([1.0, 2.0])
     for name, by_hand in {"add": 3 + x, "sub": 3 - x, "mul": 3 * x, "div": 3 / x, "true_divide": 3 / x, "floor_divide": 3 // x, "remainder": 3 % x}.items():
         assert facula.equal(getattr(facula, name)(3.0, x), by_hand), name
+    assert facula.multiply(2.0, x).tolist() == [2, 4] and x.multiply(x).tolist() == [1, 4] and x.subtract(x).tolist() == [0, 0]
+    assert facula.subtract(3, x).tolist() == [2, 1] and x.divide(x).tolist() == [1, 1]
     assert facula.add(1, x, alpha=2).tolist() == [3, 5] and facula.add(1, facula.ones(1, dtype=facula.float16)).dtype == facula.float16
     with pytest.raises(TypeError, match="must be Tensor, not str"):
         facula.add("a", x)

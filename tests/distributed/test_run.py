@@ -5,10 +5,12 @@ import subprocess
 import sys
 import threading
 
+import facula
+
 sys.path.insert(0, os.path.dirname(__file__))
 from processes import free_port  # noqa: E402
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(facula.__file__)))
 PROGRAM = """
 import os, sys
 import torch

@@ -7,7 +7,10 @@ import sys
 
 import pytest
 
+import facula
+
 FOLDER = pathlib.Path(__file__).parents[2] / "examples"
+PACKAGES = str(pathlib.Path(facula.__file__).resolve().parents[1])  # where the package under test lies
 LEARNT = {"quickstart": lambda v: v > 0.7, "custom_dataset": lambda v: v > 0.75, "lenet": lambda v: v > 0.8,
           "transfer_learning": lambda v: v > 0.6, "custom_layer": lambda v: v < 0.01, "char_lstm": lambda v: v < 3.5,
           "transformer": lambda v: v < 3.0}
@@ -16,7 +19,7 @@ LEARNT = {"quickstart": lambda v: v > 0.7, "custom_dataset": lambda v: v > 0.75,
 @pytest.mark.parametrize("name", LEARNT)
 def test_example(name, tmp_path):
     run = subprocess.run([sys.executable, str(FOLDER / f"{name}.py"), "--quick"], cwd=tmp_path, capture_output=True, text=True, timeout=300,
-                         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(FOLDER.parent), os.environ.get("PYTHONPATH", "")])})
+                         env={**os.environ, "PYTHONPATH": os.pathsep.join([PACKAGES, os.environ.get("PYTHONPATH", "")])})
     assert run.returncode == 0, run.stderr
     assert LEARNT[name](float(run.stdout.split()[-1])), run.stdout
 

@@ -193,7 +193,7 @@ struct Engine {
         for (int64_t i = i0; i < i1; i += kRows) {
           const int64_t m = std::min<int64_t>(kRows, i1 - i);
           kTiles<T>[2 * (m - 1) + (panels[j].cols > W)](d, left + i * depth + p * depth_step, row_step, depth_step, right, N, to, i, 0,
-                                                        partial ? N : panels[j].cols);
+                                                        !partial ? panels[j].cols : panels[j].cols > W ? N : W);
         }
       }
     }

@@ -29,10 +29,11 @@ REASONS = {
     "bandwidth/transpose": "reads one cache line of each page in turn: the translation buffer misses",
     "bandwidth/cumsum": "every sum waits for the one before it, in double precision",
     "bandwidth/masked select": "places of the chosen elements must be counted before they are copied one by one",
-    "products/matmul 128": "4 MFLOP: packing and handing out tasks are a good part of 50 µs",
+    "products/matmul 128": "4 MFLOP: packing and handing out tasks take a good part of it",
     "products/matmul 512x512x512 bfloat16": "no bfloat16 instructions here: numbers are widened, multiplied in float32 and rounded",
     "convolutions/3x3 stride 2": "no Winograd form with stride; patches are gathered from columns split by their remainder",
     "convolutions/1x1": "12 MB in and out for 0.4 GFLOP: memory and the rewriting of images into panels",
+    "convolutions/1-d": "5 taps have no Winograd form of small error here; 4 panels of patches are gathered for each row tile of 64 channels",
     "convolutions/5x5": "16 channels fill few register tiles for each gathered patch",
     "convolutions/depthwise": "18 operations a value: memory sets the pace, not arithmetic",
 }

@@ -286,6 +286,6 @@ def sum_to_size(self, *size):
     from .._callbacks import sum_to_size as reduce
 
     size = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
-    if self.dtype == facula.bool and tuple(self.shape) != size:
+    if self.dtype == facula.bool and (tuple(self.shape) != size or not size):  # even of one element
         self = self.to(facula.int64)
     return reduce(self, size)

@@ -19,7 +19,7 @@ def _number(name, input, other):
     if isinstance(input, (bool, int, float, complex)):
         if isinstance(other, facula.Tensor):
             return input
-        if isinstance(other, (bool, int, float, complex)) and not name.startswith("bitwise"):
+        if isinstance(other, (bool, int, float, complex)) and name != "remainder" and not name.startswith("bitwise"):
             return facula.tensor(input)
     raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
                     if not isinstance(input, facula.Tensor) else

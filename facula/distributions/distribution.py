@@ -52,7 +52,7 @@ class Distribution:
 
     def expand(self, batch_shape, _instance=None):
         """The same distribution with its batch expanded."""
-        new = self._get_checked_instance(next(c for c in type(self).__mro__ if c.__module__.startswith(__package__)), _instance)
+        new = self._unset(_instance)
         batch_shape = facula.Size(batch_shape)
         for name in [n for n in self.__dict__ if n in self._parameters]:  # in the order in which they were set
             value = self.__dict__[name]
@@ -64,6 +64,10 @@ class Distribution:
 
     def _expand_parts(self, new, batch_shape):
         """Distributions that this one is made of, and plain numbers."""
+
+    def _unset(self, _instance):
+        """What `expand` fills: `_instance`, or an object of this class, unless a user's class takes other arguments than ours."""
+        return self._get_checked_instance(next(c for c in type(self).__mro__ if c.__module__.startswith(__package__)), _instance)
 
     def _get_checked_instance(self, cls, _instance=None):
         if _instance is None and type(self).__init__ != cls.__init__:

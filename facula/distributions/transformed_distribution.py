@@ -38,7 +38,7 @@ class TransformedDistribution(Distribution):
         super().__init__(forward[:cut], forward[cut:], validate_args=validate_args)
 
     def expand(self, batch_shape, _instance=None):
-        new = self._get_checked_instance(TransformedDistribution, _instance)
+        new = self._unset(_instance)
         new.transforms = self.transforms
         transform = ComposeTransform(self.transforms)
         shape = transform.inverse_shape(facula.Size(batch_shape) + self.event_shape)

@@ -62,7 +62,7 @@ def _policies(policy):
 
 # ---------------------------------------------------------------- changes by name
 
-def _sheared(axis):
+def _sheared(F, axis):
     def change(img, magnitude, interpolation, fill):
         shear = [0.0, 0.0]
         shear[axis] = math.degrees(math.atan(magnitude))  # the factor is the tangent of what affine() takes
@@ -71,7 +71,7 @@ def _sheared(axis):
     return change
 
 
-def _moved(axis):
+def _moved(F, axis):
     def change(img, magnitude, interpolation, fill):
         translate = [0, 0]
         translate[axis] = int(magnitude)
@@ -80,19 +80,24 @@ def _moved(axis):
     return change
 
 
-_CHANGES = {
-    "Identity": lambda img, magnitude, interpolation, fill: img,
-    "ShearX": _sheared(0), "ShearY": _sheared(1), "TranslateX": _moved(0), "TranslateY": _moved(1),
-    "Rotate": lambda img, magnitude, interpolation, fill: F.rotate(img, magnitude, interpolation, fill=fill),
-    "Brightness": lambda img, magnitude, interpolation, fill: F.adjust_brightness(img, 1.0 + magnitude),
-    "Color": lambda img, magnitude, interpolation, fill: F.adjust_saturation(img, 1.0 + magnitude),
-    "Contrast": lambda img, magnitude, interpolation, fill: F.adjust_contrast(img, 1.0 + magnitude),
-    "Sharpness": lambda img, magnitude, interpolation, fill: F.adjust_sharpness(img, 1.0 + magnitude),
-    "Posterize": lambda img, magnitude, interpolation, fill: F.posterize(img, int(magnitude)),
-    "Solarize": lambda img, magnitude, interpolation, fill: F.solarize(img, magnitude),
-    "AutoContrast": lambda img, magnitude, interpolation, fill: F.autocontrast(img),
-    "Equalize": lambda img, magnitude, interpolation, fill: F.equalize(img),
-    "Invert": lambda img, magnitude, interpolation, fill: F.invert(img)}
+def changes(F):
+    """Name -> change of an image by a magnitude, made of the functional forms in F."""
+    return {
+        "Identity": lambda img, magnitude, interpolation, fill: img,
+        "ShearX": _sheared(F, 0), "ShearY": _sheared(F, 1), "TranslateX": _moved(F, 0), "TranslateY": _moved(F, 1),
+        "Rotate": lambda img, magnitude, interpolation, fill: F.rotate(img, magnitude, interpolation, fill=fill),
+        "Brightness": lambda img, magnitude, interpolation, fill: F.adjust_brightness(img, 1.0 + magnitude),
+        "Color": lambda img, magnitude, interpolation, fill: F.adjust_saturation(img, 1.0 + magnitude),
+        "Contrast": lambda img, magnitude, interpolation, fill: F.adjust_contrast(img, 1.0 + magnitude),
+        "Sharpness": lambda img, magnitude, interpolation, fill: F.adjust_sharpness(img, 1.0 + magnitude),
+        "Posterize": lambda img, magnitude, interpolation, fill: F.posterize(img, int(magnitude)),
+        "Solarize": lambda img, magnitude, interpolation, fill: F.solarize(img, magnitude),
+        "AutoContrast": lambda img, magnitude, interpolation, fill: F.autocontrast(img),
+        "Equalize": lambda img, magnitude, interpolation, fill: F.equalize(img),
+        "Invert": lambda img, magnitude, interpolation, fill: F.invert(img)}
+
+
+_CHANGES = changes(F)
 _COLOURS = ("Brightness", "Color", "Contrast", "Sharpness")
 
 

@@ -11,6 +11,7 @@ from facula.nn.functional import one_hot
 from facula.utils._pytree import tree_flatten, tree_unflatten
 from facula.vision import tv_tensors
 
+from .._warps import check_erasing
 from ..autoaugment import AugMix
 from . import functional as F
 from ._transform import PilImage, RandomTransform, Transform, getter_of, has_any, query_chw, query_size
@@ -24,17 +25,7 @@ class RandomErasing(RandomTransform):
 
     def __init__(self, p=0.5, scale=(0.02, 0.33), ratio=(0.3, 3.3), value=0.0, inplace=False):
         super().__init__(p=p)
-        if not isinstance(value, (numbers.Number, str, tuple, list)):
-            raise TypeError("Argument value should be either a number or str or a sequence")
-        if isinstance(value, str) and value != "random":
-            raise ValueError("If value is str, it should be 'random'")
-        for name, pair in (("Scale", scale), ("Ratio", ratio)):
-            if not isinstance(pair, (tuple, list)):
-                raise TypeError(f"{name} should be a sequence")
-        if scale[0] > scale[1] or ratio[0] > ratio[1]:
-            warnings.warn("Scale and ratio should be of kind (min, max)", stacklevel=2)
-        if scale[0] < 0 or scale[1] > 1:
-            raise ValueError("Scale should be between 0 and 1")
+        check_erasing(value, scale, ratio)
         self.scale, self.ratio = scale, ratio
         self.value = None if value == "random" else [float(v) for v in ([value] if isinstance(value, numbers.Number) else value)]
         self.inplace = inplace

@@ -16,40 +16,11 @@ from .functional._table import is_pure_tensor
 __all__ = ["AugMix", "AutoAugment", "AutoAugmentPolicy", "RandAugment", "TrivialAugmentWide"]
 
 
-def _sheared(axis):
-    import math
-
-    def change(img, magnitude, interpolation, fill):
-        shear = [0.0, 0.0]
-        shear[axis] = math.degrees(math.atan(magnitude))
-        return F.affine(img, 0.0, [0, 0], 1.0, shear, interpolation, fill, [0, 0])
-
-    return change
+def _solarize(img, magnitude, interpolation, fill):
+    return F.solarize(img, magnitude * (1.0 / 255 if isinstance(img, Tensor) and img.is_floating_point() else 1.0))
 
 
-def _moved(axis):
-    def change(img, magnitude, interpolation, fill):
-        translate = [0, 0]
-        translate[axis] = int(magnitude)
-        return F.affine(img, 0.0, translate, 1.0, [0.0, 0.0], interpolation, fill)
-
-    return change
-
-
-_CHANGES = {
-    "Identity": lambda img, magnitude, interpolation, fill: img,
-    "ShearX": _sheared(0), "ShearY": _sheared(1), "TranslateX": _moved(0), "TranslateY": _moved(1),
-    "Rotate": lambda img, magnitude, interpolation, fill: F.rotate(img, magnitude, interpolation, fill=fill),
-    "Brightness": lambda img, magnitude, interpolation, fill: F.adjust_brightness(img, 1.0 + magnitude),
-    "Color": lambda img, magnitude, interpolation, fill: F.adjust_saturation(img, 1.0 + magnitude),
-    "Contrast": lambda img, magnitude, interpolation, fill: F.adjust_contrast(img, 1.0 + magnitude),
-    "Sharpness": lambda img, magnitude, interpolation, fill: F.adjust_sharpness(img, 1.0 + magnitude),
-    "Posterize": lambda img, magnitude, interpolation, fill: F.posterize(img, int(magnitude)),
-    "Solarize": lambda img, magnitude, interpolation, fill: F.solarize(img, magnitude * (
-        1.0 / 255 if isinstance(img, Tensor) and img.is_floating_point() else 1.0)),
-    "AutoContrast": lambda img, magnitude, interpolation, fill: F.autocontrast(img),
-    "Equalize": lambda img, magnitude, interpolation, fill: F.equalize(img),
-    "Invert": lambda img, magnitude, interpolation, fill: F.invert(img)}
+_CHANGES = classic.changes(F) | {"Solarize": _solarize}
 
 
 class _Augment(Transform):

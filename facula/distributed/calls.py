@@ -207,6 +207,26 @@ def all_gather_into_tensor(output_tensor, input_tensor, group=None, async_op=Fal
     return _run(found, "all_gather_into_tensor", carry_out, [input_tensor], (), async_op, [output_tensor])
 
 
+def _check_list_of_group(name, argument, tensors, tensor, found):
+    """One tensor for each process, each like `tensor`."""
+    check_list(tensors, argument)
+    if len(tensors) != found.size:
+        raise ValueError(f"{name}: {argument} has {len(tensors)} tensors, the group {int(found.size)} processes")
+    same_kind(tensors, tensor, name)
+
+
+def _check_root_list(name, tensors, tensor, found, at_root, side):
+    """The list that the root alone gives."""
+    argument = f"{name}_list"
+    if not at_root:
+        if tensors:
+            raise ValueError(f"Argument ``{argument}`` must NOT be specified on non-{side} ranks.")
+        return
+    if not tensors:
+        raise ValueError(f"Argument ``{argument}`` must be specified on {side} rank.")
+    _check_list_of_group(name, argument, tensors, tensor, found)
+
+
 def gather(tensor, gather_list=None, dst=None, group=None, async_op=False, group_dst=None):
     """The destination gets everyone's tensor in gather_list."""
     check_tensor(tensor, "tensor")
@@ -214,15 +234,7 @@ def gather(tensor, gather_list=None, dst=None, group=None, async_op=False, group
     if found is None:
         return None
     root = member(0 if dst is None and group_dst is None else dst, group_dst, found, "dst")
-    if found.rank == root:
-        if not gather_list:
-            raise ValueError("Argument ``gather_list`` must be specified on destination rank.")
-        check_list(gather_list, "gather_list")
-        if len(gather_list) != found.size:
-            raise ValueError(f"gather: gather_list has {len(gather_list)} tensors, the group {int(found.size)} processes")
-        same_kind(gather_list, tensor, "gather")
-    elif gather_list:
-        raise ValueError("Argument ``gather_list`` must NOT be specified on non-destination ranks.")
+    _check_root_list("gather", gather_list, tensor, found, found.rank == root, "destination")
     run = lambda x, own, outputs: collectives.gather(x, outputs, own, root)  # noqa: E731
     return _run(found, "gather", run, [tensor, gather_list or []], (), async_op, [gather_list])
 
@@ -234,15 +246,7 @@ def scatter(tensor, scatter_list=None, src=None, group=None, async_op=False, gro
     if found is None:
         return None
     root = member(0 if src is None and group_src is None else src, group_src, found, "src")
-    if found.rank == root:
-        if not scatter_list:
-            raise ValueError("Argument ``scatter_list`` must be specified on source rank.")
-        check_list(scatter_list, "scatter_list")
-        if len(scatter_list) != found.size:
-            raise ValueError(f"scatter: scatter_list has {len(scatter_list)} tensors, the group {int(found.size)} processes")
-        same_kind(scatter_list, tensor, "scatter")
-    elif scatter_list:
-        raise ValueError("Argument ``scatter_list`` must NOT be specified on non-source ranks.")
+    _check_root_list("scatter", scatter_list, tensor, found, found.rank == root, "source")
     run = lambda x, own, inputs: collectives.scatter(x, own, inputs, root)  # noqa: E731
     return _run(found, "scatter", run, [tensor, scatter_list or []], (), async_op, [tensor])
 

@@ -65,16 +65,18 @@ class BatcherMapDataPipe(MapDataPipe):
         return size // self.batch_size if self.drop_last else -(-size // self.batch_size)
 
 
-@functional_datapipe("concat")
-class ConcaterMapDataPipe(MapDataPipe):
-    """Maps one after the other."""
-
+class _Several(MapDataPipe):
     def __init__(self, *datapipes):
         if not datapipes:
             raise ValueError("Expected at least one DataPipe, but got nothing")
         if not all(isinstance(d, MapDataPipe) for d in datapipes):
             raise TypeError("Expected all inputs to be `MapDataPipe`")
         self.datapipes = datapipes
+
+
+@functional_datapipe("concat")
+class ConcaterMapDataPipe(_Several):
+    """Maps one after the other."""
 
     def __getitem__(self, index):
         offset = 0
@@ -89,15 +91,8 @@ class ConcaterMapDataPipe(MapDataPipe):
 
 
 @functional_datapipe("zip")
-class ZipperMapDataPipe(MapDataPipe):
+class ZipperMapDataPipe(_Several):
     """Tuples of several maps' samples."""
-
-    def __init__(self, *datapipes):
-        if not datapipes:
-            raise ValueError("Expected at least one DataPipe, but got nothing")
-        if not all(isinstance(d, MapDataPipe) for d in datapipes):
-            raise TypeError("Expected all inputs to be `MapDataPipe`")
-        self.datapipes = datapipes
 
     def __getitem__(self, index):
         found = []

@@ -85,6 +85,8 @@ class LBFGS(Optimizer):
 
     def __init__(self, params, lr=1, max_iter=20, max_eval=None, tolerance_grad=1e-7, tolerance_change=1e-9, history_size=100,
                  line_search_fn=None):
+        if isinstance(lr, facula.Tensor) and lr.numel() != 1:
+            raise ValueError("Tensor lr must be 1-element")
         if not 0.0 <= float(lr):
             raise ValueError(f"Invalid learning rate: {lr}")
         super().__init__(params, dict(lr=lr, max_iter=max_iter, max_eval=max_iter * 5 // 4 if max_eval is None else max_eval,
@@ -99,7 +101,8 @@ class LBFGS(Optimizer):
         return facula.view_as_real(t) if t.is_complex() else t
 
     def _flat_gradient(self):
-        return facula.cat([self._real(facula.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in self._params])
+        dense = (facula.zeros_like(p) if p.grad is None else p.grad.to_dense() if p.grad.is_sparse else p.grad for p in self._params)
+        return facula.cat([self._real(g).reshape(-1) for g in dense])
 
     def _move(self, t, direction):
         start = 0
@@ -154,7 +157,8 @@ class LBFGS(Optimizer):
                     steps.append(s)
                     ro.append(1.0 / ys)
                     scale = ys / y.dot(y)
-                q, alphas = grad.neg(), [None] * len(dirs)
+                alphas = state.setdefault("al", [None] * group["history_size"])
+                q = grad.neg()
                 for i in range(len(dirs) - 1, -1, -1):
                     alphas[i] = steps[i].dot(q) * ro[i]
                     q.add_(dirs[i], alpha=-alphas[i].item())
@@ -172,7 +176,7 @@ class LBFGS(Optimizer):
                 if group["line_search_fn"] != "strong_wolfe":
                     raise RuntimeError("only 'strong_wolfe' is supported")
                 x = [p.clone() for p in self._params]
-                loss, grad, t, used = _strong_wolfe(evaluate, x, t, d, loss, grad, slope)
+                loss, grad, t, used = _strong_wolfe(evaluate, x, t, d, loss, grad, slope, max_ls=group["max_eval"] - evals)
                 self._move(t, d)
                 optimal = grad.abs().max() <= group["tolerance_grad"]
             else:
@@ -190,6 +194,4 @@ class LBFGS(Optimizer):
             if d.mul(t).abs().max() <= group["tolerance_change"] or abs(loss - loss_before) < group["tolerance_change"]:
                 break
         state.update(d=d, t=t, old_dirs=dirs, old_stps=steps, ro=ro, H_diag=scale, prev_flat_grad=before, prev_loss=loss_before)
-        if state["n_iter"] > 1:
-            state.setdefault("al", [None] * group["history_size"])
         return first

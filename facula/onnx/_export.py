@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import math
 import os
+import tempfile
 import warnings
 
 import facula
@@ -16,6 +19,7 @@ from ._builder import Builder, OnnxExporterError, dtype_code
 
 __all__ = ["export", "ONNXProgram"]
 DEFAULT_OPSET = 18
+LARGEST_FILE = 2 ** 31 - 2 ** 24  # bytes of weights; a protocol buffer ends at 2 GB
 running = False
 
 
@@ -46,8 +50,13 @@ class ONNXProgram:
         """Makes the ONNX Runtime session that calls run in."""
         import onnxruntime
 
-        data = self.model_proto.SerializeToString()
-        self._session = initializer(data) if initializer else onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+        initializer = initializer or functools.partial(onnxruntime.InferenceSession, providers=["CPUExecutionProvider"])
+        if _weights_size(self.model_proto) <= LARGEST_FILE:
+            self._session = initializer(self.model_proto.SerializeToString())
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            _write(self.model_proto, path := os.path.join(folder, "model.onnx"))
+            self._session = initializer(path)
 
     def release(self):
         """Lets go of the session."""
@@ -330,10 +339,12 @@ def _model(builder, graph, outputs, outer, dims, second, opset, dynamic_axes):
         results.append(helper.make_tensor_value_info(name, dtype_code(v.tensor.dtype), shape))
     nodes = _live(builder.nodes, outer)
     needed = {n for node in nodes for n in node.input}
-    initializers = [_tensor(builder, name, t) for name, t in builder.initializers.items() if name in needed]
-    made = helper.make_graph(nodes, "main_graph", infos, results, initializers)
+    made = helper.make_graph(nodes, "main_graph", infos, results)
     model = helper.make_model(made, producer_name="facula", producer_version=facula.__version__, opset_imports=[helper.make_opsetid("", opset)])
     model.ir_version = 10
+    for name, t in builder.initializers.items():  # last, in their place: every message that takes another in copies it
+        if name in needed:
+            _add_initializer(model.graph, name, t)
     return model
 
 
@@ -349,30 +360,66 @@ def _live(nodes, outputs):
     return kept[::-1]
 
 
-def _tensor(builder, name, t):
+def _add_initializer(graph, name, t):
     import ctypes
 
     t = t.detach().cpu().contiguous()
-    made = builder.onnx.TensorProto(name=name, data_type=dtype_code(t.dtype), dims=list(t.shape))
+    made = graph.initializer.add(name=name, data_type=dtype_code(t.dtype), dims=t.shape)
     made.raw_data = ctypes.string_at(t.data_ptr(), t.numel() * t.element_size()) if t.numel() else b""
-    return made
+
+
+def _weights_size(proto):
+    from onnx import helper
+
+    return sum(math.prod(t.dims) * helper.tensor_dtype_to_np_dtype(t.data_type).itemsize for t in proto.graph.initializer)
 
 
 def _write(proto, f, external_data=None):
-    import onnx
-
+    """Writes a model to a path or an open file; tensors go to a file beside it where one file cannot hold all."""
+    large = _weights_size(proto) > LARGEST_FILE
     if not isinstance(f, (str, os.PathLike)):
+        if large:
+            raise OnnxExporterError(f"onnx.export: the weights are {_weights_size(proto) / 1e9:.1f} GB and one ONNX file holds 2 GB: give a path, "
+                                    "so that they can be written to a file beside the model")
         f.write(proto.SerializeToString())
-        return
-    path = os.fspath(f)
-    large = external_data if external_data is not None else proto.ByteSize() > 2 ** 31 - 2 ** 20
-    if large:
-        onnx.save_model(proto, path, save_as_external_data=True, location=os.path.basename(path) + ".data", size_threshold=1024)
         return
     from ..serialization import _replacing
 
+    path = os.fspath(f)
+    if large if external_data is None else external_data:
+        _write_beside(proto, path)
+        return
     with _replacing(path) as file:
         file.write(proto.SerializeToString())
+
+
+def _write_beside(proto, path):
+    """The model at `path`, the numbers of its larger tensors in `path`.data, at addresses that can be mapped."""
+    from ..serialization import _replacing
+
+    location, weights, at = os.path.basename(path) + ".data", {}, 0
+    try:
+        with _replacing(path + ".data") as file:
+            for i, tensor in enumerate(proto.graph.initializer):
+                if math.prod(tensor.dims) < 256:
+                    continue
+                weights[i] = tensor.raw_data
+                size, gap = len(weights[i]), -at % 4096
+                file.write(bytes(gap))
+                file.write(weights[i])
+                tensor.ClearField("raw_data")
+                tensor.data_location = tensor.EXTERNAL
+                for key, value in (("location", location), ("offset", at + gap), ("length", size)):
+                    tensor.external_data.add(key=key, value=str(value))
+                at += gap + size
+        with _replacing(path) as file:
+            file.write(proto.SerializeToString())
+    finally:  # the model in memory keeps its numbers
+        for i, data in weights.items():
+            tensor = proto.graph.initializer[i]
+            tensor.raw_data = data
+            tensor.ClearField("external_data")
+            tensor.ClearField("data_location")
 
 
 def _verify(program, args, kwargs, result):

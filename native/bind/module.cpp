@@ -396,7 +396,3 @@ PyObject* init_module() {
 }
 
 }  // namespace facula
-
-#define FACULA_JOIN(a, b) a##b
-#define FACULA_INIT(name) FACULA_JOIN(PyInit_, name)
-PyMODINIT_FUNC FACULA_INIT(FACULA_MODULE)() { return facula::init_module(); }

@@ -111,27 +111,8 @@ void run_task(const Problem<S>& x, int64_t i0, int64_t i1, int64_t j0, int64_t j
     T* tile = tile_scratch.get<T>(rows * cols);
     run_block<S>(x, i0, i1, j0, j1, p0, p1, packed, packed_from,
                  {{tile - i0 * cols - j0, cols, 1}, x.alpha, T(0), nullptr, nullptr, false});
-    const auto finish = [&](int64_t i, int64_t j) {
-      S& to = x.c.data[i * x.c.row + j * x.c.col];
-      T v = tile[(i - i0) * cols + j - j0];
-      if (x.beta != T(0)) v += x.beta * T(to);
-      if (x.row_bias) v += T(x.row_bias[i]);
-      if (x.col_bias) v += T(x.col_bias[j]);
-      to = S(x.relu && v < T(0) ? T(0) : v);
-    };
-    if (x.c.row == 1 && x.c.col != 1) {
-      for (int64_t j = j0; j < j1; ++j)
-        for (int64_t i = i0; i < i1; ++i) finish(i, j);
-    } else if (x.c.col == 1 && x.beta == T(0) && !x.row_bias && !x.col_bias && !x.relu) {
-      for (int64_t i = i0; i < i1; ++i) {
-        S* to = x.c.data + i * x.c.row + j0;
-        const T* from = tile + (i - i0) * cols;
-        for (int64_t j = 0; j < cols; ++j) to[j] = S(from[j]);
-      }
-    } else {
-      for (int64_t i = i0; i < i1; ++i)
-        for (int64_t j = j0; j < j1; ++j) finish(i, j);
-    }
+    finish_tile<S, T>(tile, cols, {x.c.data + i0 * x.c.row + j0 * x.c.col, x.c.row, x.c.col}, rows, cols, T(1), x.beta, x.relu,
+                      x.row_bias ? x.row_bias + i0 : nullptr, x.col_bias ? x.col_bias + j0 : nullptr);
   }
 }
 
@@ -261,17 +242,9 @@ void run_deep(const Problem<S>& x) {
     run_block<S>(y, 0, y.m, 0, y.n, 0, y.k, nullptr, 0,
                  {{partial + s * size, y.n, 1}, y.alpha, T(0), nullptr, nullptr, false});
   });
-  for (int64_t i = 0; i < x.m; ++i) {
-    for (int64_t j = 0; j < x.n; ++j) {
-      T v = 0;
-      for (int64_t s = 0; s < slices; ++s) v += partial[s * size + i * x.n + j];
-      S& to = x.c.data[i * x.c.row + j * x.c.col];
-      if (x.beta != T(0)) v += x.beta * T(to);
-      if (x.row_bias) v += T(x.row_bias[i]);
-      if (x.col_bias) v += T(x.col_bias[j]);
-      to = S(x.relu && v < T(0) ? T(0) : v);
-    }
-  }
+  for (int64_t t = 1; t < slices; ++t)
+    for (int64_t i = 0; i < size; ++i) partial[i] += partial[t * size + i];
+  finish_tile<S, T>(partial, x.n, x.c, x.m, x.n, T(1), x.beta, x.relu, x.row_bias, x.col_bias);
 }
 
 // A matrix times a vector: memory sets the pace, so nothing is packed.
@@ -287,13 +260,8 @@ void run_vector(const Problem<S>& x) {  // n == 1
     for (int64_t p = 0; p < x.k; ++p) copy[p] = T(x.b.data[p * x.b.row]);
     v = copy;
   }
-  const auto finish = [&](int64_t i, T sum) {
-    S& to = x.c.data[i * x.c.row];
-    sum *= x.alpha;
-    if (x.beta != T(0)) sum += x.beta * T(to);
-    if (x.row_bias) sum += T(x.row_bias[i]);
-    if (x.col_bias) sum += T(x.col_bias[0]);
-    to = S(x.relu && sum < T(0) ? T(0) : sum);
+  const auto finish = [&](int64_t i, const T* sums, int64_t n) {
+    finish_line<S, T>(x.c.data + i * x.c.row, x.c.row, sums, 1, n, x.alpha, x.beta, x.relu, x.row_bias ? x.row_bias + i : nullptr, x.col_bias);
   };
   const auto dots = [&]<int M>(int64_t i) {
     Vec<T> acc[M] = {};
@@ -304,12 +272,12 @@ void run_vector(const Problem<S>& x) {  // n == 1
 #pragma GCC unroll 4
       for (int r = 0; r < M; ++r) acc[r] += load_as(a + r * x.a.row + p) * right;
     }
+    T sums[M] = {};
     for (int r = 0; r < M; ++r) {
-      T sum = 0;
-      for (int l = 0; l < W; ++l) sum += acc[r][l];
-      for (int64_t q = p; q < x.k; ++q) sum += T(a[r * x.a.row + q]) * v[q];
-      finish(i + r, sum);
+      for (int l = 0; l < W; ++l) sums[r] += acc[r][l];
+      for (int64_t q = p; q < x.k; ++q) sums[r] += T(a[r * x.a.row + q]) * v[q];
     }
+    finish(i, sums, M);
   };
   const auto columns = [&]<int M>(int64_t i) {
     Vec<T> acc[M] = {};
@@ -318,8 +286,7 @@ void run_vector(const Problem<S>& x) {  // n == 1
 #pragma GCC unroll 8
       for (int r = 0; r < M; ++r) acc[r] += load_as(a + r * W) * v[p];
     }
-    for (int r = 0; r < M; ++r)
-      for (int l = 0; l < W; ++l) finish(i + r * W + l, acc[r][l]);
+    finish(i, reinterpret_cast<const T*>(acc), M * W);
   };
   const int64_t grain = round_up(std::max<int64_t>(1, 65536 / x.k), kAcross * W);
   parallel_for(x.m, grain, [&](int64_t i, int64_t end) {
@@ -335,7 +302,7 @@ void run_vector(const Problem<S>& x) {  // n == 1
     for (; i < end; ++i) {
       T sum = 0;
       for (int64_t p = 0; p < x.k; ++p) sum += T(x.a.data[i * x.a.row + p * x.a.col]) * v[p];
-      finish(i, sum);
+      finish(i, &sum, 1);
     }
   });
 }

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "cpu/parallel.h"
-#include "cpu/views.h"
+#include "tensor/views.h"
 #include "tensor/call.h"
 
 namespace facula {

@@ -1,6 +1,9 @@
 // Elementary functions for formulas. Those of float and the hot ones of double have no branches
 // and no calls, so that the compiler turns whole loops into vector code.
 #pragma once
+#ifndef FACULA_LEVEL
+#error "this header differs between the levels: only the files that are compiled for each may include it"
+#endif
 #include <cmath>
 #include <cstdlib>
 #include <limits>

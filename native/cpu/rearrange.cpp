@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include "cpu/copy.h"
-#include "cpu/index.h"
+#include "index/index.h"
 #include "cpu/parallel.h"
-#include "cpu/views.h"
+#include "tensor/views.h"
 
 namespace facula {
 namespace {

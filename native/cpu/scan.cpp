@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "cpu/parallel.h"
-#include "cpu/sort.h"
+#include "index/sort.h"
 
 namespace facula {
 namespace {

@@ -1,6 +1,9 @@
 // Register tiles: vectors of the level's width, transposed loads, and the micro-kernel that
 // matrix products and convolutions share.
 #pragma once
+#ifndef FACULA_LEVEL
+#error "this header differs between the levels: only the files that are compiled for each may include it"
+#endif
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -121,6 +124,29 @@ inline __attribute__((always_inline)) void multiply(int64_t k, const T* a, int64
   }
 }
 
+// Lines of contiguous elements, as many depths as make whole squares: the count of those done.
+template <int ld, bool kFull, class T, class S>
+int64_t pack_squares(T* to, const S* from, int64_t lane, int64_t width, int64_t k) {
+  constexpr int W = kLanes<T>;
+  static constexpr S zeros[W] = {};
+  int64_t p = 0;
+  for (; p + W <= k; p += W, from += W, to += W * ld) {
+#pragma GCC unroll 4
+    for (int j0 = 0; j0 < ld; j0 += W) {
+      Vec<T> v[W];
+#pragma GCC unroll 16
+      for (int j = 0; j < W; ++j) v[j] = j0 + j < ld ? load_as(kFull || j0 + j < width ? from + (j0 + j) * lane : zeros) : Vec<T>{};
+      transpose<T>(v);
+#pragma GCC unroll 16
+      for (int j = 0; j < W; ++j) {
+        if (j0 + W <= ld) store(to + j * ld + j0, v[j]);
+        else std::memcpy(to + j * ld + j0, &v[j], (ld % W) * sizeof(T));
+      }
+    }
+  }
+  return p;
+}
+
 // to[p * ld + j] = from[j * lane + p * step] for j < width, zeros up to ld. `to` has a vector of
 // slack at its end, because whole vectors are written at a time.
 template <int ld, class T, class S>
@@ -136,22 +162,9 @@ void pack(T* to, const S* from, int64_t lane, int64_t step, int64_t width, int64
       for (int j = 0; j < ld; ++j) to[j] = T(from[j]);
     return;
   }
-  if (step == 1) {
-    for (; p + W <= k; p += W, from += W, to += W * ld) {
-#pragma GCC unroll 4
-      for (int j0 = 0; j0 < ld; j0 += W) {
-        Vec<T> v[W];
-#pragma GCC unroll 16
-        for (int j = 0; j < W; ++j) v[j] = j0 + j < width ? load_as(from + (j0 + j) * lane) : Vec<T>{};
-        transpose<T>(v);
-#pragma GCC unroll 16
-        for (int j = 0; j < W; ++j) {
-          if (j0 + W <= ld) store(to + j * ld + j0, v[j]);
-          else std::memcpy(to + j * ld + j0, &v[j], (ld % W) * sizeof(T));
-        }
-      }
-    }
-  }
+  if (step == 1) p = width == ld ? pack_squares<ld, true>(to, from, lane, width, k) : pack_squares<ld, false>(to, from, lane, width, k);
+  to += p * ld;
+  from += p * step;
   for (; p < k; ++p, to += ld, from += step) {
     for (int64_t j = 0; j < width; ++j) to[j] = T(from[j * lane]);
     for (int64_t j = width; j < ld; ++j) to[j] = 0;
@@ -172,43 +185,57 @@ struct Target {
   }
 };
 
-// Writes a finished tile (rows of `ld` elements) to its place.
-template <class T>
-void put_general(const T* tile, int64_t ld, const Target<T>& to, int64_t i, int64_t j, int64_t rows,
-                 int64_t cols) {
-  T* c = to.c.data + i * to.c.row + j * to.c.col;
-  const auto element = [&](int64_t r, int64_t s) {
-    T& x = c[r * to.c.row + s * to.c.col];
-    T v = to.alpha * tile[r * ld + s];
-    if (to.beta != T(0)) v += to.beta * x;
-    if (to.row_bias) v += to.row_bias[i + r];
-    if (to.col_bias) v += to.col_bias[j + s];
-    x = to.relu && v < T(0) ? T(0) : v;
-  };
-  if (to.c.row == 1) {
-    for (int64_t s = 0; s < cols; ++s)
-      for (int64_t r = 0; r < rows; ++r) element(r, s);
-  } else {
-    for (int64_t r = 0; r < rows; ++r)
-      for (int64_t s = 0; s < cols; ++s) element(r, s);
+// A line of results from a line of sums: scaled, added to what is there, `along` (one for each) and `across` (one for all)
+// added, cut at zero. One pass for each that is asked for: a loop with every test inside would be copied for every answer.
+template <class S, class T>
+__attribute__((noinline)) void finish_line(S* to, int64_t to_step, const T* sums, int64_t step, int64_t n, T alpha, T beta, bool relu,
+                                           const S* along, const S* across) {
+  constexpr int64_t kPart = 64;
+  T v[kPart];
+  for (int64_t done = 0; done < n; done += kPart, to += kPart * to_step, sums += kPart * step) {
+    const int64_t m = std::min(kPart, n - done);
+    if (step == 1) for (int64_t s = 0; s < m; ++s) v[s] = alpha * sums[s];
+    else for (int64_t s = 0; s < m; ++s) v[s] = alpha * sums[s * step];
+    if (beta != T(0)) for (int64_t s = 0; s < m; ++s) v[s] += beta * T(to[s * to_step]);
+    if (along) for (int64_t s = 0; s < m; ++s) v[s] += T(along[done + s]);
+    if (across) for (int64_t s = 0; s < m; ++s) v[s] += T(*across);
+    if (relu) for (int64_t s = 0; s < m; ++s) v[s] = v[s] < T(0) ? T(0) : v[s];
+    if (to_step == 1) for (int64_t s = 0; s < m; ++s) to[s] = S(v[s]);
+    else for (int64_t s = 0; s < m; ++s) to[s * to_step] = S(v[s]);
   }
 }
+// The same for rows x cols sums, whose rows are `ld` apart, along the lines of C that are contiguous if any long ones are.
+template <class S, class T>
+void finish_tile(const T* sums, int64_t ld, Strided<S> c, int64_t rows, int64_t cols, T alpha, T beta, bool relu, const S* row_bias, const S* col_bias) {
+  const auto at = [](const S* bias, int64_t i) { return bias ? bias + i : nullptr; };
+  if (c.row == 1 && c.col != 1 && rows > kRows)
+    for (int64_t j = 0; j < cols; ++j) finish_line(c.data + j * c.col, 1, sums + j, ld, rows, alpha, beta, relu, row_bias, at(col_bias, j));
+  else
+    for (int64_t i = 0; i < rows; ++i) finish_line(c.data + i * c.row, c.col, sums + i * ld, 1, cols, alpha, beta, relu, col_bias, at(row_bias, i));
+}
 
+// Writes a finished tile to its place. Not inlined: every register tile would carry a copy.
 template <class T, int V>
-void put(const T* tile, const Target<T>& to, int64_t i, int64_t j, int64_t rows, int64_t cols) {
+__attribute__((noinline)) void put(const T* tile, const Target<T>& to, int64_t i, int64_t j, int64_t rows, int64_t cols) {
   constexpr int W = kLanes<T>;
-  if (to.c.col != 1 || cols != V * W) return put_general(tile, V * W, to, i, j, rows, cols);
-  T* c = to.c.data + i * to.c.row + j;
+  const int64_t step = to.c.col;
+  T* c = to.c.data + i * to.c.row + j * step;
+  if (cols != V * W)
+    return finish_tile<T, T>(tile, V * W, {c, to.c.row, step}, rows, cols, to.alpha, to.beta, to.relu, to.row_bias ? to.row_bias + i : nullptr,
+                             to.col_bias ? to.col_bias + j : nullptr);
   const bool add = to.beta != T(0);
   for (int64_t r = 0; r < rows; ++r, c += to.c.row, tile += V * W) {
 #pragma GCC unroll 2
     for (int s = 0; s < V; ++s) {
+      T* at = c + s * W * step;
       Vec<T> v = load(tile + s * W) * to.alpha;
-      if (add) v += to.beta * load(c + s * W);
+      if (add && step == 1) v += to.beta * load(at);
+      else if (add) for (int l = 0; l < W; ++l) v[l] += to.beta * at[l * step];
       if (to.row_bias) v += to.row_bias[i + r];
       if (to.col_bias) v += load(to.col_bias + j + s * W);
       if (to.relu) v = v < T(0) ? Vec<T>{} : v;
-      store(c + s * W, v);
+      if (step == 1) store(at, v);
+      else for (int l = 0; l < W; ++l) at[l * step] = v[l];
     }
   }
 }

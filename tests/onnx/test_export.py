@@ -7,8 +7,6 @@ import pytest
 import facula
 from facula import nn
 from facula.nn import functional as F
-from facula.vision import models
-from facula.vision.models import swin_transformer
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
@@ -42,48 +40,6 @@ def check(model, *inputs, others=(), atol=1e-4, **options):
             assert tuple(g.shape) == tuple(w.shape)
             assert facula.allclose(facula.from_numpy(g).double(), w.double(), atol=atol, rtol=1e-3), (facula.from_numpy(g).double() - w.double()).abs().max()
     return proto
-
-
-ONE_OF_EACH = ["alexnet", "vgg11", "vgg11_bn", "resnet18", "resnext50_32x4d", "squeezenet1_1", "densenet121", "googlenet", "inception_v3",
-               "mobilenet_v2", "mobilenet_v3_small", "shufflenet_v2_x0_5", "mnasnet0_5", "efficientnet_b0", "efficientnet_v2_s", "regnet_y_400mf",
-               "convnext_tiny", "vit_b_16", "swin_t", "swin_v2_t", "maxvit_t"]
-
-
-def narrow_classifier(make):
-    """The model with a narrow classifier: wide ones take most of the time and show nothing."""
-    model = make(weights=None, num_classes=10)
-    first = next(m for m in model.classifier if isinstance(m, nn.Linear))
-    model.classifier = nn.Sequential(nn.Dropout(), nn.Linear(first.in_features, 16), nn.ReLU(True), nn.Linear(16, 10))
-    return model
-
-
-def small_model(name):
-    """(one model of a kind, as small as the kind allows; its images' size)"""
-    if name.startswith(("vgg", "alexnet")):
-        return narrow_classifier(getattr(models, name)), 64
-    if name.startswith("vit"):
-        return models.VisionTransformer(32, 16, 2, 2, 32, 64, num_classes=10), 32
-    if name.startswith("maxvit"):
-        return models.MaxVit((64, 64), 16, 2, [16, 32], [1, 1], 16, 0.0, num_classes=10), 64
-    if name.startswith("swin"):
-        second = {"block": swin_transformer.SwinTransformerBlockV2, "downsample_layer": swin_transformer.PatchMergingV2} if "v2" in name else {}
-        return models.SwinTransformer([4, 4], 24, [2, 2], [3, 6], [4, 4], num_classes=10, **second), 32
-    options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
-    return getattr(models, name)(weights=None, num_classes=10, **options), 96 if name == "inception_v3" else 64
-
-
-@pytest.mark.parametrize("name", ONE_OF_EACH)
-def test_classification_models(name):
-    facula.manual_seed(0)
-    model, size = small_model(name)
-    check(model, facula.randn(1, 3, size, size), atol=1e-3)
-
-
-def test_one_of_each_kind_is_exported():
-    def family(name):
-        return name.removeprefix("wide_").rstrip("0123456789").partition("_")[0].rstrip("0123456789")
-
-    assert {family(n) for n in models.list_models(module=models)} == {family(n) for n in ONE_OF_EACH}
 
 
 @pytest.mark.parametrize("make", [lambda: nn.LSTM(3, 4, 2, bidirectional=True), lambda: nn.LSTM(3, 4, batch_first=True, bias=False),

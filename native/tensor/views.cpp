@@ -1,7 +1,7 @@
 // Views: the same memory under other sizes and strides; and copies of a view's layout.
 #include <algorithm>
 
-#include "cpu/views.h"
+#include "tensor/views.h"
 #include "tensor/call.h"
 
 namespace facula {

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "cpu/parallel.h"
-#include "cpu/sort.h"
+#include "index/sort.h"
 
 namespace facula {
 namespace {

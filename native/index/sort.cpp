@@ -1,5 +1,5 @@
 // Sorting and selection along one dimension: sort, topk, kthvalue, median, mode.
-#include "cpu/sort.h"
+#include "index/sort.h"
 
 #include "cpu/parallel.h"
 

@@ -1,5 +1,5 @@
 // Indexing along one dimension: select, add, copy, fill, reduce, take, put.
-#include "cpu/index.h"
+#include "index/index.h"
 
 #include <algorithm>
 

@@ -3,7 +3,7 @@
 #include <atomic>
 
 #include "cpu/copy.h"
-#include "cpu/index.h"
+#include "index/index.h"
 
 namespace facula {
 namespace {

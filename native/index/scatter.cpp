@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "cpu/copy.h"
-#include "cpu/index.h"
+#include "index/index.h"
 
 namespace facula {
 namespace {

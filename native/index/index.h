@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "cpu/parallel.h"
-#include "cpu/views.h"
+#include "tensor/views.h"
 #include "tensor/call.h"
 
 namespace facula {

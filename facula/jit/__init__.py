@@ -6,6 +6,7 @@ from .._capture import TracerWarning
 from ._archive import load, save
 from ._freeze import freeze, optimize_for_inference, run_frozen_optimizations
 from ._language import ProgramError
+from ._marks import _unwrap_optional, annotate, export, ignore, is_scripting, is_tracing, unused
 from ._misc import (
     Final,
     Future,
@@ -26,22 +27,10 @@ from ._misc import (
     wait,
 )
 from ._modules import RecursiveScriptModule, ScriptFunction, ScriptModule, TopLevelTracedModule
-from ._script import (
-    CompilationUnit,
-    NotSupportedError,
-    UnsupportedNodeError,
-    _unwrap_optional,
-    annotate,
-    export,
-    ignore,
-    is_scripting,
-    is_tracing,
-    script,
-    unused,
-)
+from ._script import CompilationUnit, script
 from ._trace import trace, trace_module
 from ._types import Error
-from . import frontend  # noqa: E402
+from .frontend import NotSupportedError, UnsupportedNodeError
 
 _fork, _wait = fork, wait
 

@@ -3,8 +3,6 @@
     python examples/char_lstm.py [--quick]
 """
 
-import argparse
-
 import text
 
 import facula
@@ -43,21 +41,10 @@ def main(steps):
     model = CharLSTM(len(characters))
     optimizer = facula.optim.Adam(model.parameters(), lr=4e-3)
     print(f"{len(data)} characters, {len(characters)} different")
-    for step in range(steps):
-        x, y = text.batch(data, 16, 48)
-        loss = nn.functional.cross_entropy(model(x)[0].flatten(0, 1), y.flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        if step % max(steps // 10, 1) == 0:
-            print(f"step {step}: loss {loss.item():.3f}")
+    loss = text.train(model, lambda x: model(x)[0], optimizer, data, length=48, steps=steps)
     print(write(model, characters, corpus[:5], 200))
-    return loss.item()
+    return loss
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer steps, for tests")
-    args = parser.parse_args()
-    print(f"loss: {main(60 if args.quick else 1500):.3f}")
+    print(f"loss: {main(text.steps(__doc__, quick=60, full=1500)):.3f}")

@@ -1,5 +1,6 @@
-"""Text that comes with Python, for the language models beside this file."""
+"""Text that comes with Python, and training on it, for the language models beside this file."""
 
+import argparse
 import codecs
 import contextlib
 import io
@@ -7,6 +8,7 @@ import sysconfig
 from pathlib import Path
 
 import facula
+from facula import nn
 
 
 def read():
@@ -42,3 +44,37 @@ def batch(data, size, length):
     """Random stretches of the text, and the same moved on by one character: both (size, length)."""
     starts = facula.randint(len(data) - length, (size,)).tolist()
     return (facula.stack([data[s:s + length] for s in starts]), facula.stack([data[s + 1:s + length + 1] for s in starts]))
+
+
+def train(model, logits, optimizer, data, *, length, steps, batch_size=16, schedule=None):
+    """Trains a model to expect the next character; returns the last loss.
+
+    Args:
+        model: Whose parameters are trained.
+        logits: Function of characters (batch, time) that gives what the model expects next, (batch, time, characters).
+        optimizer: Of the model's parameters.
+        data: The text as numbers.
+        length: Characters of a stretch.
+        steps: How many batches of stretches to learn from.
+        batch_size: Stretches of a batch.
+        schedule: Steps with the optimizer, if given.
+    """
+    for step in range(steps):
+        x, y = batch(data, batch_size, length)
+        loss = nn.functional.cross_entropy(logits(x).flatten(0, 1), y.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        if schedule is not None:
+            schedule.step()
+        if step % max(steps // 10, 1) == 0:
+            print(f"step {step}: loss {loss.item():.3f}")
+    return loss.item()
+
+
+def steps(description, *, quick, full):
+    """How many steps the command line asks for: `full`, or `quick` with --quick."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer steps, for tests")
+    return quick if parser.parse_args().quick else full

@@ -5,8 +5,6 @@
 Source: Vaswani et al., arXiv 1706.03762; norms come first, as in GPT-2.
 """
 
-import argparse
-
 import text
 
 import facula
@@ -67,22 +65,10 @@ def main(steps):
     optimizer = facula.optim.AdamW(model.parameters(), lr=2e-3)
     warmup = facula.optim.lr_scheduler.LinearLR(optimizer, 0.1, total_iters=20)
     print(f"{sum(p.numel() for p in model.parameters())} parameters")
-    for step in range(steps):
-        x, y = text.batch(data, 16, LENGTH)
-        loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        warmup.step()
-        if step % max(steps // 10, 1) == 0:
-            print(f"step {step}: loss {loss.item():.3f}")
+    loss = text.train(model, model, optimizer, data, length=LENGTH, steps=steps, schedule=warmup)
     print(write(model, characters, corpus[:5], 200))
-    return loss.item()
+    return loss
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer steps, for tests")
-    args = parser.parse_args()
-    print(f"loss: {main(80 if args.quick else 2000):.3f}")
+    print(f"loss: {main(text.steps(__doc__, quick=80, full=2000)):.3f}")

@@ -37,3 +37,21 @@ class Odds:
     @lazy_property
     def probs(self):
         return logits_to_probs(self.logits, is_binary=True)
+
+
+class OddsOfBase:
+    """Properties of a transformed distribution whose base has them: its temperature and its odds."""
+
+    _parameters = {}
+
+    @property
+    def temperature(self):
+        return self.base_dist.temperature
+
+    @property
+    def logits(self):
+        return self.base_dist.logits
+
+    @property
+    def probs(self):
+        return self.base_dist.probs

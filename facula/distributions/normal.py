@@ -6,23 +6,17 @@ import math
 
 import facula
 
-from . import constraints
+from ._loc_scale import LocScale
 from .exp_family import ExponentialFamily
-from .utils import _standard_normal, broadcast_all
+from .utils import _standard_normal
 
 __all__ = ["Normal"]
 
 
-class Normal(ExponentialFamily):
+class Normal(LocScale, ExponentialFamily):
     """Mean `loc`, standard deviation `scale`."""
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
-    support, has_rsample, _mean_carrier_measure = constraints.real, True, 0
-    _parameters = {"loc": 0, "scale": 0}
-
-    def __init__(self, loc, scale, validate_args=None):
-        self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(self.loc.size(), validate_args=validate_args)
+    _mean_carrier_measure = 0
 
     @property
     def mean(self):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import facula
 
+from ._one_by_one import OneByOne
 from ._update import check
-from .optimizer import Optimizer
 
 
-class Adafactor(Optimizer):
+class Adafactor(OneByOne):
     """Adam whose second moments are kept as rows and columns; source: Shazeer and Stern, arXiv 1804.04235."""
 
     def __init__(self, params, lr=1e-2, beta2_decay=-0.8, eps=(None, 1e-3), d=1.0, weight_decay=0.0, *, foreach=None, maximize=False):
@@ -22,16 +22,6 @@ class Adafactor(Optimizer):
         check(weight_decay, f"weight_decay should be >= 0 but is: {weight_decay}")
         super().__init__(params, dict(lr=lr, beta2_decay=beta2_decay, eps=eps, d=d, weight_decay=weight_decay, foreach=foreach,
                                       maximize=maximize))
-
-    def step(self, closure=None):
-        """One update of all parameters; returns what `closure` returns."""
-        loss = self._closure(closure)
-        with facula.no_grad():
-            for group in self.param_groups:
-                for p in group["params"]:
-                    if p.grad is not None:
-                        self._one(p, p.grad, group)
-        return loss
 
     def _start(self, grad):
         state = {"step": facula.tensor(0.0)}

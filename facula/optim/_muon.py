@@ -6,11 +6,11 @@ import math
 
 import facula
 
+from ._one_by_one import OneByOne
 from ._update import check
-from .optimizer import Optimizer
 
 
-class Muon(Optimizer):
+class Muon(OneByOne):
     """Momentum, orthogonalised by Newton and Schulz's iteration, for matrices only; source: Jordan et al., "Muon" (2024)."""
 
     def __init__(self, params, lr=1e-3, weight_decay=0.1, momentum=0.95, nesterov=True, ns_coefficients=(3.4445, -4.775, 2.0315), eps=1e-7,
@@ -26,16 +26,6 @@ class Muon(Optimizer):
             for p in group["params"]:
                 if p.ndim != 2:
                     raise ValueError(f"Muon only supports 2D parameters whereas we found a parameter with size: {p.size()}")
-
-    def step(self, closure=None):
-        """One update of all parameters; returns what `closure` returns."""
-        loss = self._closure(closure)
-        with facula.no_grad():
-            for group in self.param_groups:
-                for p in group["params"]:
-                    if p.grad is not None:
-                        self._one(p, p.grad, group)
-        return loss
 
     def _one(self, p, grad, group):
         if p.is_complex():

@@ -44,11 +44,7 @@ class Caltech101(VisionDataset):
                    load_mat(os.path.join(self.root, "Annotations", self.annotation_categories[label], f"annotation_{number:04d}.mat"))["obj_contour"]
                    for kind in self.target_type]
         target = tuple(targets) if len(targets) > 1 else targets[0]
-        if self.transform is not None:
-            image = self.transform(image)
-        if self.target_transform is not None:
-            target = self.target_transform(target)
-        return image, target
+        return self._transformed(image, target)
 
     def _check_integrity(self):
         return os.path.exists(os.path.join(self.root, "101_ObjectCategories"))

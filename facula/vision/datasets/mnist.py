@@ -98,11 +98,7 @@ class MNIST(VisionDataset):
         from PIL import Image
 
         image, target = Image.fromarray(self.data[index].numpy()), int(self.targets[index])
-        if self.transform is not None:
-            image = self.transform(image)
-        if self.target_transform is not None:
-            target = self.target_transform(target)
-        return image, target
+        return self._transformed(image, target)
 
     def _fetch_batch(self, indices):
         return image_batch(self, self.data, self.targets, indices)

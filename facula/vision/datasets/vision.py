@@ -9,7 +9,18 @@ from facula.utils.data import Dataset
 __all__ = ["VisionDataset", "StandardTransform"]
 
 
-class VisionDataset(Dataset):
+class _Transforming:
+    """Holds a transform of the image and one of the target, either of which may be None."""
+
+    def _transformed(self, image, target):
+        if self.transform is not None:
+            image = self.transform(image)
+        if self.target_transform is not None:
+            target = self.target_transform(target)
+        return image, target
+
+
+class VisionDataset(_Transforming, Dataset):
     """A dataset below a folder.
 
     Args:
@@ -49,18 +60,14 @@ class VisionDataset(Dataset):
         return ""
 
 
-class StandardTransform:
+class StandardTransform(_Transforming):
     """A transform of the image beside one of the target."""
 
     def __init__(self, transform=None, target_transform=None):
         self.transform, self.target_transform = transform, target_transform
 
     def __call__(self, input, target):
-        if self.transform is not None:
-            input = self.transform(input)
-        if self.target_transform is not None:
-            target = self.target_transform(target)
-        return input, target
+        return self._transformed(input, target)
 
     def __repr__(self):
         body = [type(self).__name__]

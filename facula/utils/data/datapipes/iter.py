@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import copy
-import random
 import warnings
 from collections import defaultdict
-
-import facula
 
 from .._utils.collate import default_collate
 from ..sampler import SequentialSampler
 from ._decorator import functional_datapipe
+from ._shuffling import Shuffling
 from .datapipe import DataChunk, IterDataPipe, warn_unless_picklable
 
 __all__ = ["Batcher", "Collator", "Concater", "Demultiplexer", "FileLister", "FileOpener", "Filter", "Forker", "Grouper", "IterableWrapper",
@@ -162,29 +160,15 @@ class UnBatcherIterDataPipe(IterDataPipe):
 
 
 @functional_datapipe("shuffle")
-class ShufflerIterDataPipe(IterDataPipe):
+class ShufflerIterDataPipe(Shuffling):
     """Samples in random order, out of a buffer."""
 
     def __init__(self, datapipe, *, buffer_size=10000, unbatch_level=0):
         if buffer_size <= 0:
             raise AssertionError("buffer_size should be larger than 0")
+        super().__init__()
         self.datapipe = datapipe if unbatch_level == 0 else datapipe.unbatch(unbatch_level=unbatch_level)
-        self.buffer_size, self._enabled, self._seed, self._rng = buffer_size, True, None, random.Random()
-
-    def set_shuffle(self, shuffle=True):
-        self._enabled = shuffle
-        return self
-
-    def set_seed(self, seed):
-        self._seed = seed
-        return self
-
-    def reset(self):
-        if self._enabled:
-            if self._seed is None:
-                self._seed = int(facula.empty((), dtype=facula.int64).random_().item())
-            self._rng.seed(self._seed)
-            self._seed = None
+        self.buffer_size = buffer_size
 
     def __iter__(self):
         if not self._enabled:

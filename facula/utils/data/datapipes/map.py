@@ -8,7 +8,8 @@ import random
 import facula
 
 from ._decorator import functional_datapipe
-from .datapipe import DataChunk, IterDataPipe, MapDataPipe
+from ._shuffling import Shuffling
+from .datapipe import DataChunk, MapDataPipe
 
 __all__ = ["Batcher", "Concater", "Mapper", "SequenceWrapper", "Shuffler", "Zipper"]
 
@@ -107,27 +108,17 @@ class ZipperMapDataPipe(_Several):
         return min(len(d) for d in self.datapipes)
 
 
-class ShufflerIterDataPipe(IterDataPipe):
+class ShufflerIterDataPipe(Shuffling):
     """A map's samples as a stream in random order."""
 
     def __init__(self, datapipe, *, indices=None):
+        super().__init__()
         self.datapipe, self.indices = datapipe, list(range(len(datapipe))) if indices is None else indices
-        self._enabled, self._seed, self._rng, self._shuffled_indices = True, None, random.Random(), self.indices
-
-    def set_shuffle(self, shuffle=True):
-        self._enabled = shuffle
-        return self
-
-    def set_seed(self, seed):
-        self._seed = seed
-        return self
+        self._shuffled_indices = self.indices
 
     def reset(self):
+        super().reset()
         if self._enabled:
-            if self._seed is None:
-                self._seed = int(facula.empty((), dtype=facula.int64).random_().item())
-            self._rng.seed(self._seed)
-            self._seed = None
             self._shuffled_indices = self._rng.sample(self.indices, len(self.indices))
 
     def __iter__(self):

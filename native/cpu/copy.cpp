@@ -3,7 +3,7 @@
 
 #include "cpu/convert.h"
 #include "cpu/parallel.h"
-#include "cpu/strided.h"
+#include "tensor/strided.h"
 #include "cpu/tile.h"
 
 namespace facula {
@@ -11,20 +11,31 @@ namespace {
 
 constexpr int64_t kPiece = 32 << 10;  // elements a thread takes at once
 
+// Pairs that get loops of whole vectors of their own; the other conversions are rare, and 200 such loops slow to build.
+template <class T>
+constexpr bool kUsual = is_complex_v<T> || std::is_same_v<T, bool> || std::is_same_v<T, uint8_t> || std::is_same_v<T, int32_t> || std::is_same_v<T, int64_t> ||
+                        std::is_same_v<T, float16> || std::is_same_v<T, bfloat16> || std::is_same_v<T, float> || std::is_same_v<T, double>;
+template <class To, class From>
+constexpr bool kQuick = std::is_same_v<To, From> || (kUsual<To> && kUsual<From> && is_complex_v<To> == is_complex_v<From>) ||
+                        std::is_same_v<To, float> || std::is_same_v<From, float>;
+
 template <class To, class From>
 void convert_row(std::byte* to, int64_t to_step, const std::byte* from, int64_t from_step, int64_t n) {
   auto* __restrict t = reinterpret_cast<To*>(to);
   auto* __restrict f = reinterpret_cast<const From*>(from);
-  if (to_step == sizeof(To) && from_step == sizeof(From)) {
-    if constexpr (std::is_same_v<To, From>) std::memcpy(to, from, size_t(n) * sizeof(To));
-    else for (int64_t i = 0; i < n; ++i) t[i] = convert<To>(f[i]);
-  } else if (to_step == sizeof(To) && from_step == 0) {
-    const To v = convert<To>(f[0]);
-    for (int64_t i = 0; i < n; ++i) t[i] = v;
-  } else {
-    for (int64_t i = 0; i < n; ++i)
-      *reinterpret_cast<To*>(to + i * to_step) = convert<To>(*reinterpret_cast<const From*>(from + i * from_step));
+  if constexpr (kQuick<To, From>) {
+    if (to_step == sizeof(To) && from_step == sizeof(From)) {
+      if constexpr (std::is_same_v<To, From>) std::memcpy(to, from, size_t(n) * sizeof(To));
+      else for (int64_t i = 0; i < n; ++i) t[i] = convert<To>(f[i]);
+      return;
+    }
+    if (to_step == sizeof(To) && from_step == 0) {
+      std::fill_n(t, n, convert<To>(f[0]));
+      return;
+    }
   }
+  for (int64_t i = 0; i < n; ++i, to += to_step, from += from_step)
+    *reinterpret_cast<To*>(to) = convert<To>(*reinterpret_cast<const From*>(from));
 }
 using Row = void (*)(std::byte*, int64_t, const std::byte*, int64_t, int64_t);
 

@@ -8,7 +8,7 @@
 #include "cpu/convert.h"
 #include "cpu/moments.h"
 #include "cpu/parallel.h"
-#include "cpu/strided.h"
+#include "tensor/strided.h"
 
 namespace facula {
 namespace {

@@ -69,7 +69,7 @@ inline __attribute__((always_inline)) Vec<float> load_as(const bfloat16* p) {
   return reinterpret_cast<Vec<float>&>(w);
 }
 inline __attribute__((always_inline)) Vec<float> load_as(const float16* p) {
-  Vec<float> v;
+  Vec<float> v{};
 #if defined(__F16C__) && defined(__AVX__)
   typedef short Eight __attribute__((vector_size(16), aligned(2), may_alias));
   typedef float Floats __attribute__((vector_size(32)));

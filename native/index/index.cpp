@@ -83,10 +83,65 @@ void take_places(const Places& p, const Tensor& x, const Tensor& out) {
   });
 }
 
+namespace {
+
+// Calls body(first inner, end inner, first outer, end outer, part, parts): tasks that never share a place.
+// Outer blocks and inner elements are independent; equal places meet only along `at`.
+template <class Body>
+void independent(const Places& p, const Body& body) {
+  constexpr int64_t kPiece = 16 << 10;
+  const int64_t outer = int64_t(p.outer.size()), at = int64_t(p.at.size()), inner = int64_t(p.inner.size());
+  if (outer > 1 || inner < 32) {
+    parallel_for(outer, std::max<int64_t>(1, kPiece / std::max<int64_t>(1, at * inner)), [&](int64_t a, int64_t b) { body(0, inner, a, b); });
+    return;
+  }
+  const int64_t columns = std::max<int64_t>(16, std::min(inner, std::max(inner / 16, kPiece / std::max<int64_t>(1, at)) / 16 * 16));
+  parallel_for(inner, columns, [&](int64_t a, int64_t b) { body(a, b, 0, outer); });
+}
+
+// to[place] = combine(to[place], value)
+template <class T, class Combine>
+void combine_places(const Places& p, T* x, const T* values, bool single, const Combine& combine) {
+  const int64_t at = int64_t(p.at.size()), inner = int64_t(p.inner.size());
+  if (p.outer.size() == 1 && inner >= 16 && p.run && !single && at * inner > (64 << 10)) {
+    // Whole rows: every task owns a range of destinations and passes over all indices.
+    const auto [low, high] = std::minmax_element(p.at.begin(), p.at.end());
+    const int64_t parts = std::min<int64_t>(16, at * inner >> 15), first = *low, share = (*high - first) / parts + 1;
+    parallel_for(parts, 1, [&](int64_t part, int64_t) {
+      const int64_t begin = first + part * share, end = begin + share;
+      for (int64_t j = 0; j < at; ++j) {
+        const int64_t k = p.at[size_t(j)];
+        if (k < begin || k >= end) continue;
+        T* __restrict to = x + p.outer[0] + k;
+        const T* __restrict from = values + j * inner;
+        for (int64_t r = 0; r < inner; ++r) to[r] = combine(to[r], from[r]);
+      }
+    });
+    return;
+  }
+  independent(p, [&](int64_t r0, int64_t r1, int64_t a0, int64_t a1) {
+    for (int64_t a = a0; a < a1; ++a)
+      for (int64_t j = 0; j < at; ++j) {
+        T* to = x + p.outer[size_t(a)] + p.at[size_t(j)];
+        const T* from = single ? values : values + (a * at + j) * inner;
+        if (p.run && !single) for (int64_t r = r0; r < r1; ++r) to[r] = combine(to[r], from[r]);
+        else for (int64_t r = r0; r < r1; ++r) { T& t = to[p.inner[size_t(r)]]; t = combine(t, from[single ? 0 : r]); }
+      }
+  });
+}
+
+}  // namespace
+
 void put_places(const Places& p, const Tensor& x, const std::byte* values, bool single) {
   if (p.count() == 0) return;
   for_size(item_size(x.dtype()), [&]<class T> {
     combine_places<T>(p, x.data<T>(), reinterpret_cast<const T*>(values), single, [](const T&, const T& v) { return v; });
+  });
+}
+
+void add_places(const Places& p, const Tensor& x, const std::byte* values, bool single, std::string_view op) {
+  for_all(x.dtype(), op, [&]<class T> {
+    combine_places<T>(p, x.data<T>(), reinterpret_cast<const T*>(values), single, [](T a, T b) { return add_values(a, b); });
   });
 }
 
@@ -174,26 +229,25 @@ Slices prepare(Call& c, const char* out_of_range) {
   return s;
 }
 
+Tensor scaled(const Tensor& x, const Scalar& alpha, std::string_view op) {
+  Tensor out = empty(x.sizes(), x.dtype());
+  for_all(x.dtype(), op, [&]<class T> {
+    const T* from = x.data<T>();
+    T* to = out.data<T>();
+    const int64_t n = x.numel();
+    if constexpr (is_complex_v<T>) for (int64_t i = 0; i < n; ++i) to[i] = T(alpha.c()) * from[i];
+    else if constexpr (std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>) for (int64_t i = 0; i < n; ++i) to[i] = T(float(alpha.d()) * float(from[i]));
+    else for (int64_t i = 0; i < n; ++i) to[i] = T((std::is_integral_v<T> ? T(alpha.n()) : T(alpha.d())) * from[i]);
+  });
+  return out;
+}
+
 void index_add(Call& c) {
   Slices s = prepare(c, "index out of range in self");
   if (!s.work) return;
   const Scalar alpha = c.has(4) ? c.scalar(4) : Scalar{Scalar::integer, 1, 0};
   const bool plain = alpha.kind <= Scalar::integer && alpha.i == 1;
-  for_all(s.out.dtype(), c.op, [&]<class T> {
-    T* x = s.view.data<T>();
-    const T* from = s.source.data<T>();
-    if (plain) { combine_places<T>(s.places, x, from, false, [](T a, T b) { return add_values(a, b); }); return; }
-    if constexpr (is_complex_v<T>) {
-      const T k(alpha.c());
-      combine_places<T>(s.places, x, from, false, [k](T a, T b) { return a + k * b; });
-    } else if constexpr (std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>) {
-      const float k = float(alpha.d());
-      combine_places<T>(s.places, x, from, false, [k](T a, T b) { return T(float(a) + float(T(k * float(b)))); });
-    } else {
-      const T k = std::is_integral_v<T> ? T(alpha.n()) : T(alpha.d());
-      combine_places<T>(s.places, x, from, false, [k](T a, T b) { return add_values<T>(a, T(k * b)); });
-    }
-  });
+  add_places(s.places, s.view, (plain ? s.source : scaled(s.source, alpha, c.op)).raw(), false, c.op);
 }
 
 void index_copy(Call& c) {
@@ -230,7 +284,7 @@ void index_reduce(Call& c) {
   for_all(s.out.dtype(), c.op, [&]<class T> {
     T* x = s.view.data<T>();
     const T start = identity_of<T>(r);
-    if (!include) combine_places<T>(s.places, x, &start, true, [](T, T b) { return b; });
+    if (!include) put_places(s.places, s.view, reinterpret_cast<const std::byte*>(&start), true);
     combine_places<T>(s.places, x, s.source.data<T>(), false, [r](T a, T b) { return reduce_values(r, a, b); });
     if (r != Reduce::mean) return;
     // Every place is divided once, by how often it was written.
@@ -288,9 +342,7 @@ void put(Call& c) {
   if (!(out.strides() == x.strides())) p = flat_places(out, index, "put_");
   Tensor from = contiguous(source);
   if (!c.flag(3)) return put_places(p, out, from.raw(), false);
-  for_all(out.dtype(), c.op, [&]<class T> {
-    combine_places<T>(p, out.data<T>(), from.data<T>(), false, [](T a, T b) { return add_values(a, b); });
-  });
+  add_places(p, out, from.raw(), false, c.op);
 }
 
 const Register here[] = {{"index.select", index_select}, {"index.add", index_add}, {"index.copy", index_copy},

@@ -87,50 +87,7 @@ std::vector<int64_t> index_values(const Tensor& index, int64_t size, bool wrap, 
 void take_places(const Places& p, const Tensor& x, const Tensor& out);
 // Writes in order, so that the last of equal places wins; scalar values have step 0.
 void put_places(const Places& p, const Tensor& x, const std::byte* values, bool single);
-
-// Calls body(first inner, end inner, first outer, end outer, part, parts): tasks that never share a place.
-// Outer blocks and inner elements are independent; equal places meet only along `at`.
-template <class Body>
-void independent(const Places& p, const Body& body) {
-  constexpr int64_t kPiece = 16 << 10;
-  const int64_t outer = int64_t(p.outer.size()), at = int64_t(p.at.size()), inner = int64_t(p.inner.size());
-  if (outer > 1 || inner < 32) {
-    parallel_for(outer, std::max<int64_t>(1, kPiece / std::max<int64_t>(1, at * inner)), [&](int64_t a, int64_t b) { body(0, inner, a, b); });
-    return;
-  }
-  const int64_t columns = std::max<int64_t>(16, std::min(inner, std::max(inner / 16, kPiece / std::max<int64_t>(1, at)) / 16 * 16));
-  parallel_for(inner, columns, [&](int64_t a, int64_t b) { body(a, b, 0, outer); });
-}
-
-// to[place] = combine(to[place], value)
-template <class T, class Combine>
-void combine_places(const Places& p, T* x, const T* values, bool single, const Combine& combine) {
-  const int64_t at = int64_t(p.at.size()), inner = int64_t(p.inner.size());
-  if (p.outer.size() == 1 && inner >= 16 && p.run && !single && at * inner > (64 << 10)) {
-    // Whole rows: every task owns a range of destinations and passes over all indices.
-    const auto [low, high] = std::minmax_element(p.at.begin(), p.at.end());
-    const int64_t parts = std::min<int64_t>(16, at * inner >> 15), first = *low, share = (*high - first) / parts + 1;
-    parallel_for(parts, 1, [&](int64_t part, int64_t) {
-      const int64_t begin = first + part * share, end = begin + share;
-      for (int64_t j = 0; j < at; ++j) {
-        const int64_t k = p.at[size_t(j)];
-        if (k < begin || k >= end) continue;
-        T* __restrict to = x + p.outer[0] + k;
-        const T* __restrict from = values + j * inner;
-        for (int64_t r = 0; r < inner; ++r) to[r] = combine(to[r], from[r]);
-      }
-    });
-    return;
-  }
-  independent(p, [&](int64_t r0, int64_t r1, int64_t a0, int64_t a1) {
-    for (int64_t a = a0; a < a1; ++a)
-      for (int64_t j = 0; j < at; ++j) {
-        T* to = x + p.outer[size_t(a)] + p.at[size_t(j)];
-        const T* from = single ? values : values + (a * at + j) * inner;
-        if (p.run && !single) for (int64_t r = r0; r < r1; ++r) to[r] = combine(to[r], from[r]);
-        else for (int64_t r = r0; r < r1; ++r) { T& t = to[p.inner[size_t(r)]]; t = combine(t, from[single ? 0 : r]); }
-      }
-  });
-}
+// x[place] += value
+void add_places(const Places& p, const Tensor& x, const std::byte* values, bool single, std::string_view op);
 
 }  // namespace facula

@@ -181,9 +181,7 @@ void index_put(Call& c) {
   if (out.is_meta()) return;
   if (v->storage == out->storage) v = clone(v, MemoryFormat::contiguous);
   if (!c.flag(3)) return put_places(r.places, out, v.raw(), single);
-  for_all(out.dtype(), "index_put_", [&]<class T> {
-    combine_places<T>(r.places, out.data<T>(), v.data<T>(), single, [](T a, T b) { return add_values(a, b); });
-  });
+  add_places(r.places, out, v.raw(), single, "index_put_");
 }
 
 // ---------------------------------------------------------------- masks

@@ -17,8 +17,7 @@ struct Lanes {
   Lanes(const Tensor& given, int64_t dim) : index(contiguous_as(at_least_1d(given), DType::int64)) {
     for (int d = 0; d < index.dim(); ++d) (d < dim ? outer : d == dim ? n : inner) *= index.size(d);
   }
-  std::vector<int64_t> starts(const Tensor& x, int64_t dim, int64_t from, int64_t to) const {
-    (void)dim;
+  std::vector<int64_t> starts(const Tensor& x, int64_t from, int64_t to) const {
     return offsets_of(part(index.sizes(), from, to), part(x.strides(), from, to));
   }
 };
@@ -62,7 +61,7 @@ void gather(Call& c) {
       throw RuntimeError("Size does not match at dimension ", d, " expected index ", lanes.index.sizes(), " to be no larger than self ", x.sizes(), " apart from dimension ", dim);
   c.out.push_back(out);
   if (out.is_meta()) return;
-  const auto outer = lanes.starts(x, dim, 0, dim), inner = lanes.starts(x, dim, dim + 1, x.dim());
+  const auto outer = lanes.starts(x, 0, dim), inner = lanes.starts(x, dim + 1, x.dim());
   const int64_t size = x.size(dim), stride = x.stride(dim), n = lanes.n, m = lanes.inner;
   const int64_t* at = lanes.index.data<int64_t>();
   for_size(item_size(x.dtype()), [&]<class T> {
@@ -89,9 +88,9 @@ void gather(Call& c) {
 // `source` has its own strides (it may be larger than the index), or is a single value.
 template <class T, class Combine>
 void scatter_lanes(const Tensor& x, int64_t dim, const Lanes& lanes, const Tensor& source, bool single, const Combine& combine) {
-  const auto outer = lanes.starts(x, dim, 0, dim), inner = lanes.starts(x, dim, dim + 1, x.dim());
-  const auto source_outer = single ? std::vector<int64_t>(outer.size(), 0) : lanes.starts(source, dim, 0, dim);
-  const auto source_inner = single ? std::vector<int64_t>(inner.size(), 0) : lanes.starts(source, dim, dim + 1, x.dim());
+  const auto outer = lanes.starts(x, 0, dim), inner = lanes.starts(x, dim + 1, x.dim());
+  const auto source_outer = single ? std::vector<int64_t>(outer.size(), 0) : lanes.starts(source, 0, dim);
+  const auto source_inner = single ? std::vector<int64_t>(inner.size(), 0) : lanes.starts(source, dim + 1, x.dim());
   const int64_t size = x.size(dim), stride = x.stride(dim), n = lanes.n, m = lanes.inner;
   const int64_t source_stride = single ? 0 : source.stride(dim);
   const int64_t* at = lanes.index.data<int64_t>();
@@ -162,17 +161,20 @@ Scatter prepare(Call& c, const Tensor* source) {
   return s;
 }
 
-void apply(Call& c, const Scatter& s, bool single, const std::string* reduce) {
-  const Lanes lanes(c.tensor(2), s.dim);
-  if (!reduce) {
-    for_size(item_size(s.out.dtype()), [&]<class T> { scatter_lanes<T>(s.view, s.dim, lanes, s.source, single, [](const T&, const T& v) { return v; }); });
-    return;
-  }
-  const Reduce r = reduce_named(*reduce, c.op);
-  for_all(s.out.dtype(), c.op, [&]<class T> {
+// Without a reduction the last of equal places wins.
+void set_lanes(const Scatter& s, const Lanes& lanes, const Tensor& source, bool single) {
+  for_size(item_size(s.out.dtype()), [&]<class T> { scatter_lanes<T>(s.view, s.dim, lanes, source, single, [](const T&, const T& v) { return v; }); });
+}
+void reduce_lanes(const Scatter& s, const Lanes& lanes, bool single, Reduce r, std::string_view op) {
+  for_all(s.out.dtype(), op, [&]<class T> {
     if (r == Reduce::sum) scatter_lanes<T>(s.view, s.dim, lanes, s.source, single, [](T a, T b) { return add_values(a, b); });
     else scatter_lanes<T>(s.view, s.dim, lanes, s.source, single, [r](T a, T b) { return reduce_values(r, a, b); });
   });
+}
+void apply(Call& c, const Scatter& s, bool single, const std::string* reduce) {
+  const Lanes lanes(c.tensor(2), s.dim);
+  if (reduce) reduce_lanes(s, lanes, single, reduce_named(*reduce, c.op), c.op);
+  else set_lanes(s, lanes, s.source, single);
 }
 
 template <bool kReduce>
@@ -207,20 +209,20 @@ void scatter_reduce(Call& c) {
     Tensor one = full({}, 1, DType::int64);
     scatter_lanes<int64_t>(counts, s.dim, lanes, one, true, [](int64_t a, int64_t b) { return a + b; });
   }
+  if (!include) {
+    Tensor start = empty({}, s.out.dtype());
+    for_all(s.out.dtype(), c.op, [&]<class T> { *start.data<T>() = identity_of<T>(r); });
+    set_lanes(s, lanes, start, true);
+  }
+  reduce_lanes(s, lanes, false, r, c.op);
+  if (r != Reduce::mean) return;
+  Tensor work = contiguous(s.view);
+  const int64_t* k = counts.data<int64_t>();
   for_all(s.out.dtype(), c.op, [&]<class T> {
-    if (!include) {
-      Tensor start = empty({}, s.out.dtype());
-      *start.data<T>() = identity_of<T>(r);
-      scatter_lanes<T>(s.view, s.dim, lanes, start, true, [](T, T b) { return b; });
-    }
-    scatter_lanes<T>(s.view, s.dim, lanes, s.source, false, [r](T a, T b) { return reduce_values(r, a, b); });
-    if (r != Reduce::mean) return;
-    Tensor work = contiguous(s.view);
     T* p = work.data<T>();
-    const int64_t* k = counts.data<int64_t>();
     for (int64_t i = 0; i < work.numel(); ++i) if (k[i] > 1) p[i] = mean_of(p[i], k[i]);
-    if (!work.is(s.view)) copy_into(s.view, work);
   });
+  if (!work.is(s.view)) copy_into(s.view, work);
 }
 
 // ---------------------------------------------------------------- embedding

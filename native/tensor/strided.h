@@ -1,49 +1,25 @@
 // Walking several strided arrays of one shape together, innermost runs as long as possible.
 #pragma once
-#include <algorithm>
-
 #include "tensor/tensor.h"
 
 namespace facula {
 
+inline constexpr int kMaxDims = 64;
+
+// Fills `sizes` and `steps` for the operands; the count of dimensions, at least 1.
+int essential_dims(const Dims& shape, const Tensor* const* operands, int count, int64_t* sizes, int64_t (*steps)[kMaxDims]);
+
 // A shape reduced to its essential dimensions (innermost last), with byte strides per operand.
 template <int kOperands>
 struct Walk {
-  static constexpr int kMax = 64;
+  static constexpr int kMax = kMaxDims;
   int ndim = 0;
   int64_t sizes[kMax];
   int64_t steps[kOperands][kMax];
 
   // Operands must be broadcast to `sizes` (expand_to). Dimensions are ordered by the first
   // operand's strides and merged where every operand allows it.
-  Walk(const Dims& shape, const Tensor* const (&operands)[kOperands]) {
-    int order[kMax], n = 0;
-    for (int d = 0; d < shape.ndim(); ++d) if (shape[d] != 1) order[n++] = d;
-    std::stable_sort(order, order + n, [&](int a, int b) {
-      for (auto* t : operands) {
-        const int64_t x = std::abs(t->stride(a)), y = std::abs(t->stride(b));
-        if (x != y && x && y) return x > y;
-      }
-      return false;
-    });
-    for (int i = 0; i < n; ++i) {
-      const int d = order[i];
-      int64_t step[kOperands];
-      bool merge = ndim > 0;
-      for (int k = 0; k < kOperands; ++k) {
-        step[k] = operands[k]->stride(d) * item_size(operands[k]->dtype());
-        merge = merge && steps[k][ndim - 1] == step[k] * shape[d];
-      }
-      if (merge) sizes[ndim - 1] *= shape[d];
-      else sizes[ndim++] = shape[d];
-      for (int k = 0; k < kOperands; ++k) steps[k][ndim - 1] = step[k];
-    }
-    if (ndim == 0) {
-      ndim = 1;
-      sizes[0] = 1;
-      for (auto& s : steps) s[0] = 0;
-    }
-  }
+  Walk(const Dims& shape, const Tensor* const (&operands)[kOperands]) { ndim = essential_dims(shape, operands, kOperands, sizes, steps); }
 
   int64_t rows() const {
     int64_t n = 1;

@@ -6,6 +6,7 @@ input, each with its arguments.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -81,10 +82,16 @@ def _text(text, filename):
     exec(compile(text, filename, "exec"), vars(main))
 
 
-def _guarded(run, *args):
+def run_script(path, observe):
+    """Runs a program as `python path` would, with what `sys.argv` holds, inside `observe()`, a context manager."""
+    _guarded(_script, path, observe=observe)
+
+
+def _guarded(run, *args, observe=contextlib.nullcontext):
     """Runs the program; ends as `python` would, whose traceback does not show the launcher."""
     try:
-        run(*args)
+        with observe():
+            run(*args)
     except SystemExit:
         raise
     except BaseException as error:

@@ -21,6 +21,7 @@ import facula
 from . import _later, _names
 from ._native import core
 
+OWN_VERSION = facula.__version__  # which the alias changes to PyTorch's
 VERSIONS = {"torch": "2.13.0", "torchvision": "0.28.0", "torchaudio": "2.11.0", "torchtext": "0.18.0"}
 _CORE_TYPES = ("dtype", "device", "layout", "memory_format", "Size", "Tensor", "Generator")
 _renamed: set[str] = set()

@@ -8,42 +8,53 @@
 namespace facula {
 namespace {
 
-// Positions of non-zero elements, row by row, as one contiguous int64 row per element.
-// Counted per piece first, so that pieces write in parallel to where they belong.
-std::vector<int64_t> true_positions(const Tensor& mask) {
-  Tensor m = contiguous_as(mask, DType::bool_);
-  const bool* p = m.data<bool>();
-  const int64_t n = m.numel();
-  constexpr int64_t kPiece = 64 << 10;
-  std::vector<int64_t> counts(size_t((n + kPiece - 1) / kPiece + 1), 0);
-  parallel_for(n, kPiece, [&](int64_t a, int64_t b) {
-    int64_t k = 0;
-    for (int64_t i = a; i < b; ++i) k += p[i];
-    counts[size_t(a / kPiece) + 1] = k;
-  });
-  for (size_t i = 1; i < counts.size(); ++i) counts[i] += counts[i - 1];
-  std::vector<int64_t> out(size_t(counts.back()) + 1);  // one more: written without a branch
-  parallel_for(n, kPiece, [&](int64_t a, int64_t b) {
-    const int64_t end = counts[size_t(a / kPiece) + 1];
-    int64_t k = counts[size_t(a / kPiece)];
-    for (int64_t i = a; i < b && k < end; ++i) { out[size_t(k)] = i; k += p[i]; }
-  });
-  out.pop_back();
-  return out;
-}
+// The true elements of a mask, counted per piece, so that pieces write in parallel to where theirs belong.
+class Chosen {
+ public:
+  explicit Chosen(const Tensor& mask) : mask_(contiguous_as(mask, DType::bool_)), before_(size_t((mask.numel() + kPiece - 1) / kPiece + 1), 0) {
+    const bool* p = mask_.data<bool>();
+    parallel_for(mask_.numel(), kPiece, [&](int64_t a, int64_t b) {
+      int64_t k = 0;
+      for (int64_t i = a; i < b; ++i) k += p[i];
+      before_[size_t(a / kPiece) + 1] = k;
+    });
+    for (size_t i = 1; i < before_.size(); ++i) before_[i] += before_[i - 1];
+  }
+  int64_t count() const { return before_.back(); }
+  bool operator[](int64_t i) const { return mask_.data<bool>()[i]; }
+  // write(i, k) for every element i until the last true one of its piece: k is the place of the next true one.
+  template <class Write>
+  void each(const Write& write) const {
+    const bool* p = mask_.data<bool>();
+    parallel_for(mask_.numel(), kPiece, [&](int64_t a, int64_t b) {
+      const int64_t end = before_[size_t(a / kPiece) + 1];
+      int64_t k = before_[size_t(a / kPiece)];
+      for (int64_t i = a; i < b && k < end; ++i) { write(i, k); k += p[i]; }  // without a branch: the next one writes over it
+    });
+  }
 
+ private:
+  static constexpr int64_t kPiece = 64 << 10;
+  Tensor mask_;
+  std::vector<int64_t> before_;
+};
+
+// As one contiguous row of positions per element.
 Tensor nonzero_rows(const Tensor& x) {
   if (x.is_meta()) throw NotImplementedError("aten::nonzero: attempted to run this operator with Meta tensors, but there was no fake impl or Meta kernel registered for this operator");
-  const auto at = true_positions(x);
-  Tensor out = empty({int64_t(at.size()), x.dim()}, DType::int64);
-  int64_t* p = out.data<int64_t>();
+  const Chosen chosen(x);
   const int n = x.dim();
+  Tensor out = empty({chosen.count(), n}, DType::int64);
+  if (n == 0) return out;
+  int64_t* p = out.data<int64_t>();
+  chosen.each([&](int64_t i, int64_t k) { p[k * n + n - 1] = i; });
+  if (n == 1) return out;
   const Dims sizes = x.sizes();
-  parallel_for(int64_t(at.size()), 16 << 10, [&](int64_t a, int64_t b) {
+  parallel_for(chosen.count(), 16 << 10, [&](int64_t a, int64_t b) {
     for (int64_t i = a; i < b; ++i) {
-      int64_t rest = at[size_t(i)];
+      int64_t rest = p[i * n + n - 1];
       for (int d = n - 1; d > 0; --d) { const int64_t q = rest / sizes[d]; p[i * n + d] = rest - q * sizes[d]; rest = q; }
-      if (n) p[i * n] = rest;
+      p[i * n] = rest;
     }
   });
   return out;
@@ -138,12 +149,12 @@ Indexed locate(const Tensor& x, const std::vector<Tensor>& given) {
 }
 
 Tensor select_true(const Tensor& x, const Tensor& mask) {
-  const auto at = true_positions(mask);
-  Tensor from = contiguous(x), out = empty({int64_t(at.size())}, x.dtype());
+  const Chosen chosen(mask);
+  Tensor from = contiguous(x), out = empty({chosen.count()}, x.dtype());
   for_size(item_size(x.dtype()), [&]<class T> {
     const T* f = from.data<T>();
     T* to = out.data<T>();
-    parallel_for(int64_t(at.size()), 32 << 10, [&](int64_t a, int64_t b) { for (int64_t i = a; i < b; ++i) to[i] = f[at[size_t(i)]]; });
+    chosen.each([&](int64_t i, int64_t k) { to[k] = f[i]; });
   });
   return out;
 }
@@ -254,14 +265,13 @@ void masked_scatter(Call& c) {
   Tensor out = in_place ? x : clone(expand_to(x, sizes), MemoryFormat::contiguous);
   c.out.push_back(out);
   if (out.is_meta()) return;
-  const auto at = true_positions(expand_to(mask, sizes));
-  if (int64_t(at.size()) > source.numel())
-    throw RuntimeError("Number of elements of source < number of ones in mask");
+  const Chosen chosen(expand_to(mask, sizes));
+  if (chosen.count() > source.numel()) throw RuntimeError("Number of elements of source < number of ones in mask");
   Tensor from = contiguous(source), work = contiguous(out);
   for_size(item_size(x.dtype()), [&]<class T> {
     const T* f = from.data<T>();
     T* to = work.data<T>();
-    for (size_t i = 0; i < at.size(); ++i) to[at[i]] = f[i];
+    chosen.each([&](int64_t i, int64_t k) { if (chosen[i]) to[i] = f[k]; });
   });
   if (!work.is(out)) copy_into(out, work);
 }

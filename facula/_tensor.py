@@ -104,6 +104,8 @@ def _from_array(array):
     import numpy as np
 
     array = np.asarray(array)
+    if not array.dtype.isnative:
+        raise ValueError("given numpy array has byte order different from the native byte order. Conversion between byte orders is currently not supported.")
     kind = _TYPESTR.get(array.dtype.str)
     if kind is None:
         raise TypeError(f"can't convert np.ndarray of type {array.dtype.type.__module__}.{array.dtype.type.__name__}. The only supported types "

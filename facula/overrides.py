@@ -60,10 +60,21 @@ def call_overrides(func, owners, args, kwargs):
         if not kinds:
             raise TypeError(_failed(func, [f"mode object {mode}"]))
     for kind in kinds:
-        result = kind.__torch_function__(func, tuple(kinds), args, kwargs)
+        result = _handler(kind, owners)(func, tuple(kinds), args, kwargs)
         if result is not NotImplemented:
             return result
     raise TypeError(_failed(func, [f"tensor subclass {k}" for k in kinds]))
+
+
+def _handler(kind, owners):
+    """A class's `__torch_function__`; one that is a plain method belongs to the first of the owners."""
+    found = kind.__torch_function__
+    if not isinstance(found, types.FunctionType) or isinstance(inspect.getattr_static(kind, "__torch_function__"), staticmethod) \
+            or found is _disabled_torch_function_impl:
+        return found
+    warnings.warn("Defining your `__torch_function__` as a plain method is deprecated and will be an error in future, please define it as a classmethod.",
+                  UserWarning, 4)
+    return next(o for o in owners if type(o) is kind).__torch_function__
 
 
 def _failed(func, who):

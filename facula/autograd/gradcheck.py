@@ -56,11 +56,20 @@ def _analytical(outputs, inputs, which, k):
 def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=True, nondet_tol=0.0, check_undefined_grad=True,
               check_grad_dtypes=False, check_batched_grad=False, check_batched_forward_grad=False, check_forward_ad=False,
               check_backward_ad=True, fast_mode=False, masked=None):
-    """Checks the derivatives of `func` at `inputs`; True, or raises (or False if not `raise_exception`)."""
+    """Checks the derivatives of `func` at `inputs`; True, or raises (or False if not `raise_exception`).
+
+    Args:
+        func: Function of the inputs that gives a tensor or a tuple of tensors.
+        inputs: Tensors (those that require gradients are checked) and other arguments.
+        eps: Step of the central differences.
+        atol, rtol: Tolerances of the comparison.
+        check_forward_ad: Check forward mode too, along random directions.
+        fast_mode: Compare one random combination of each Jacobian's entries instead of all: two calls of `func` for each input.
+    """
     inputs = _tuple(inputs)
     try:
         if check_backward_ad:
-            _check(func, inputs, eps, atol, rtol)
+            (_check_fast if fast_mode else _check)(func, inputs, eps, atol, rtol)
         if check_forward_ad:
             _check_forward(func, inputs, eps, atol, rtol)
     except GradcheckError:
@@ -70,14 +79,20 @@ def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=T
     return True
 
 
-def _check(func, inputs, eps, atol, rtol):
+def _wanted(inputs):
+    """Positions of the inputs to check."""
     wanted = [i for i, x in enumerate(inputs) if isinstance(x, facula.Tensor) and x.requires_grad]
     if not wanted:
         raise ValueError("gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True.")
     for i in wanted:
         if inputs[i].dtype not in (facula.float64, facula.complex128):
             warnings.warn(f"Input #{i} requires gradient and is not a double precision floating point or complex. This check will likely fail if all "
-                          "the inputs are not of double precision floating point or complex. ", UserWarning, 4)
+                          "the inputs are not of double precision floating point or complex. ", UserWarning, 5)
+    return wanted
+
+
+def _check(func, inputs, eps, atol, rtol):
+    wanted = _wanted(inputs)
     outputs = [o for o in _tuple(func(*inputs)) if _inexact(o)]
     for i in wanted:
         numeric = _numerical(func, inputs, i, eps)
@@ -98,6 +113,50 @@ def _check(func, inputs, eps, atol, rtol):
                 actual = facula.stack([r[j] for r in rows])
                 if not facula.allclose(actual.to(expected.dtype), expected, rtol, atol):
                     raise GradcheckError(f"Jacobian mismatch for output {k} with respect to input {i},\nnumerical:{expected}\nanalytical:{actual}\n")
+
+
+def _direction(x, generator):
+    """A random tensor of length 1 like x, no entry below zero: combinations of one sign cannot cancel the tolerance."""
+    real = facula.float64 if x.dtype in (facula.float64, facula.complex128) else facula.float32
+    parts = [facula.rand(x.shape, generator=generator, dtype=real) for _ in range(2 if x.dtype.is_complex else 1)]
+    length = sum(p.square().sum() for p in parts).sqrt()
+    parts = [p / length if length else p for p in parts]
+    return (facula.complex(*parts) if x.dtype.is_complex else parts[0]).to(x.dtype)
+
+
+def _inner(a, b):
+    """The real inner product, complex numbers being pairs of real ones."""
+    product = (a.conj() * b).sum()
+    return product.real if product.dtype.is_complex else product
+
+
+def _weight(x):
+    return sum(float(part.sum()) for part in ((x.real, x.imag) if x.dtype.is_complex else (x,)))
+
+
+def _check_fast(func, inputs, eps, atol, rtol):
+    """u J v from gradients against differences, for one random u and v for each pair of an output and an input."""
+    generator = facula.Generator()
+    wanted = _wanted(inputs)
+    outputs = [o for o in _tuple(func(*inputs)) if _inexact(o)]
+    for i in wanted:
+        step = _direction(inputs[i], generator)
+        there, back = (_moved(func, inputs, i, step * s) for s in (eps, -eps))
+        for k, out in enumerate(outputs):
+            weights = _direction(out, generator)
+            numeric = _inner(weights, (there[k] - back[k]) / (2 * eps))
+            gradient = _grad((out,), (inputs[i],), (weights,), retain_graph=True, allow_unused=True)[0] if out.requires_grad else None
+            analytic = facula.zeros_like(numeric) if gradient is None else _inner(gradient.detach(), step).to(numeric.dtype)
+            if not facula.allclose(analytic, numeric, rtol, atol * _weight(weights) * _weight(step)):
+                raise GradcheckError(f"Jacobian mismatch for output {k} with respect to input {i},\nnumerical:{numeric}\nanalytical:{analytic}\n\n"
+                                     "These are sums of the Jacobian's entries with random weights (fast_mode=True); fast_mode=False shows the entries.\n")
+
+
+def _moved(func, inputs, which, step):
+    """The inexact outputs with one input moved."""
+    with facula.no_grad():
+        args = [a.detach() + step if a is inputs[which] else a for a in inputs]
+        return [o.detach().clone() for o in _tuple(func(*args)) if _inexact(o)]
 
 
 def _check_forward(func, inputs, eps, atol, rtol):
@@ -141,4 +200,4 @@ def gradgradcheck(func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=
             found = _grad(out, [xs[i] for i in wanted], args[count:], create_graph=True, allow_unused=True)
         return tuple(g for g in found if g is not None)
 
-    return gradcheck(gradient, (*inputs, *grad_outputs), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception)
+    return gradcheck(gradient, (*inputs, *grad_outputs), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception, fast_mode=fast_mode)

@@ -11,8 +11,17 @@ def _in_place_argument(name, settings=""):
     """nn.functional.<name>(input, *settings, inplace=...): the calls that the plain entry of that name does not take."""
     names = [s.split("=")[0].strip() for s in settings.split(",") if s.strip()]
     given = "".join(f", {n}" for n in names)
-    scope = {"facula": facula}
+
+    def check(input, *values):  # what the entry would refuse comes back here for ever
+        if not isinstance(input, facula.Tensor):
+            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        for position, (setting, value) in enumerate(zip(names, values), 2):
+            if not isinstance(value, (int, float, complex, facula.Tensor)) and not hasattr(value, "__float__"):
+                raise TypeError(f"{name}(): argument '{setting}' (position {position}) must be Number, not {type(value).__name__}")
+
+    scope = {"facula": facula, "check": check}
     exec(f"def {name}(input{', ' + settings if settings else ''}, inplace=False):\n"
+         f"    check(input{given})\n"
          f"    return getattr(facula.nn.functional, '{name}_' if inplace else '{name}')(input{given})\n", scope)  # literals of this file
     composite(f"nn.functional.{name}")(scope[name])
 

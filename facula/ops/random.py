@@ -9,18 +9,30 @@ from ._table import _copy_out, composite, op
 from .create import _finish, _sizes
 
 _NONE = {"input": lambda grad: grad * 0}
+
+
+def _undifferentiated(name):
+    """The rule of a draw through which PyTorch lets no gradient."""
+
+    def rule(grad):
+        raise RuntimeError(f"derivative for aten::{name} is not implemented")
+
+    return rule
+
+
 op("uniform_(Tensor input, float from_=0, float to=1, *, Generator? generator=None)", kernel="random.uniform_", function=False, vjp=_NONE)
 op("normal_(Tensor input, float mean=0, float std=1, *, Generator? generator=None)", kernel="random.normal_", function=False, vjp=_NONE)
 op("_random_range_(Tensor input, int from_, int to, Generator? generator=None)", kernel="random.range_", method=False)
 op("_random_all_(Tensor input, Generator? generator=None)", kernel="random.all_", method=False)
-op("bernoulli_(Tensor input, float p=0.5, *, Generator? generator=None)", kernel="random.bernoulli_", function=False, vjp=_NONE)
-op("bernoulli_(Tensor input, Tensor p, *, Generator? generator=None)", kernel="random.bernoulli_tensor_", function=False, vjp=_NONE)
+op("bernoulli_(Tensor input, float p=0.5, *, Generator? generator=None)", kernel="random.bernoulli_", function=False, node="BernoulliBackward2", vjp=_NONE)
+op("bernoulli_(Tensor input, Tensor p, *, Generator? generator=None)", kernel="random.bernoulli_tensor_", function=False, node="BernoulliBackward1", vjp=_NONE)
 op("exponential_(Tensor input, float lambd=1, *, Generator? generator=None)", kernel="random.exponential_", function=False, vjp=_NONE)
 op("geometric_(Tensor input, float p, *, Generator? generator=None)", kernel="random.geometric_", function=False, vjp=_NONE)
 op("log_normal_(Tensor input, float mean=1, float std=2, *, Generator? generator=None)", kernel="random.log_normal_", function=False, vjp=_NONE)
 op("cauchy_(Tensor input, float median=0, float sigma=1, *, Generator? generator=None)", kernel="random.cauchy_", function=False, vjp=_NONE)
 op("poisson(Tensor input, Generator? generator=None)", kernel="random.poisson", method=False, vjp=_NONE)
-op("binomial(Tensor count, Tensor prob, Generator? generator=None)", kernel="random.binomial", method=False)
+op("binomial(Tensor count, Tensor prob, Generator? generator=None)", kernel="random.binomial", method=False, node="NotImplemented",
+   vjp={"count": _undifferentiated("binomial"), "prob": _undifferentiated("binomial")})
 op("_standard_gamma(Tensor input, Generator? generator=None)", kernel="random.standard_gamma", method=False,
    vjp={"input": lambda grad, input, result: grad * facula._standard_gamma_grad(input, result)})
 op("_sample_dirichlet(Tensor input, Generator? generator=None)", method=False,
@@ -133,12 +145,8 @@ op("bernoulli(Tensor input, *, Generator? generator=None)", compute=lambda input
    doc="Draws 0 or 1 with the given probabilities.", vjp={"input": _ZEROS["input"]})
 
 
-@composite("bernoulli")
-def bernoulli(input, p=None, *, generator=None, out=None):
-    """Draws 0 or 1 with the given probabilities."""
-    made = facula.empty_like(input)
-    made.bernoulli_(input if p is None else p, generator=generator)
-    return made if out is None else out.copy_(made)
+op("bernoulli(Tensor input, float p, *, Generator? generator=None)", node="NotImplemented", vjp={"input": _undifferentiated("bernoulli")},
+   compute=lambda input, p, generator: facula.empty_like(input).bernoulli_(p, generator=generator))
 
 
 @composite("multinomial")

@@ -18,8 +18,22 @@ op("softmax(Tensor input, int dim)", kernel="softmax.softmax",
 op("log_softmax(Tensor input, int dim)", kernel="softmax.log_softmax",
    vjp={"input": lambda grad, result, dim: facula._log_softmax_back(grad, result, dim)})
 
-for _name in ("softmax", "log_softmax"):  # with another dtype, the conversion is a node of its own
-    composite(_name)((lambda name: lambda input, dim, dtype=None: getattr(facula, name)(input if dtype is None else input.to(dtype), dim))(_name))
+
+def _converting(name):
+    """The call with a dtype, which the plain entry does not take; the conversion is a node of its own."""
+
+    def call(input, dim, dtype=None):
+        if not isinstance(input, facula.Tensor):
+            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        if dtype is None:
+            raise TypeError(f"{name}(): argument 'dim' (position 2) must be int, not {type(dim).__name__}")
+        return getattr(facula, name)(input.to(dtype), dim)
+
+    composite(name)(call)
+
+
+_converting("softmax")
+_converting("log_softmax")
 
 
 def _implicit_dim(name, ndim):

@@ -2,6 +2,8 @@
 
 import facula
 
+from ... import _capture
+from ..._levels import BATCHED
 from .._table import composite
 from .shape import _wrap
 
@@ -80,14 +82,18 @@ def one_hot(tensor, num_classes=-1):
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
         return facula.empty(*tensor.shape, num_classes, dtype=facula.int64)
-    if tensor.min() < 0:
-        raise RuntimeError("Class values must be non-negative.")
-    if num_classes == -1:
-        num_classes = int(tensor.max()) + 1
-    elif num_classes < 1:
-        raise RuntimeError("num_classes should be positive")
-    elif tensor.max() >= num_classes:
-        raise RuntimeError("Class values must be smaller than num_classes.")
+    if tensor._flags & BATCHED and num_classes > 0:  # no one example's values can be looked at
+        return (tensor.unsqueeze(-1) == facula.arange(num_classes)).to(facula.int64)
+    with _capture.paused():
+        smallest, largest = tensor.min(), tensor.max()
+        if smallest < 0:
+            raise RuntimeError("Class values must be non-negative.")
+        if num_classes == -1:
+            num_classes = int(largest) + 1
+        elif num_classes < 1:
+            raise RuntimeError("num_classes should be positive")
+        elif largest >= num_classes:
+            raise RuntimeError("Class values must be smaller than num_classes.")
     return facula.zeros(*tensor.shape, num_classes, dtype=facula.int64).scatter_(-1, tensor.unsqueeze(-1), 1)
 
 

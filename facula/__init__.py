@@ -46,7 +46,7 @@ globals().update(_legacy_types)
 _LAZY = {"vision", "fx", "_dynamo", "func", "jit", "onnx", "hub", "masked", "signal", "testing", "distributions", "compiler", "backends", "cuda",
          "multiprocessing", "overrides", "return_types", "types", "storage", "profiler", "amp", "array_api", "mps", "version",
          "torch_alias", "torch_version", "_dynamo", "_C", "fx", "cpu", "accelerator", "xpu", "mtia", "sparse", "library", "package", "quantization",
-         "distributed", "futures", "export"}
+         "distributed", "futures", "export", "functional", "__config__"}
 _AUTOCAST = ("autocast is_autocast_enabled set_autocast_enabled is_autocast_cpu_enabled get_autocast_dtype set_autocast_dtype get_autocast_cpu_dtype "
              "get_autocast_gpu_dtype is_autocast_cache_enabled set_autocast_cache_enabled clear_autocast_cache autocast_increment_nesting "
              "autocast_decrement_nesting").split()

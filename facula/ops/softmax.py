@@ -25,9 +25,9 @@ def _converting(name):
     def call(input, dim, dtype=None):
         if not isinstance(input, facula.Tensor):
             raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
-        if dtype is None:
+        if not hasattr(dim, "__index__"):
             raise TypeError(f"{name}(): argument 'dim' (position 2) must be int, not {type(dim).__name__}")
-        return getattr(facula, name)(input.to(dtype), dim)
+        return getattr(facula, name)(input if dtype is None else input.to(dtype), dim)
 
     composite(name)(call)
 

@@ -14,6 +14,10 @@ template <class T, class Term>
 Wide<T> sum_terms(int64_t n, const Term& term) {
   constexpr int64_t lanes_count = 32, block_size = 1024;
   Wide<T> total = 0;
+  if (n < lanes_count) {  // lanes would take longer to clear and to join
+    for (int64_t i = 0; i < n; ++i) total += Wide<T>(term(i));
+    return total;
+  }
   for (int64_t at = 0; at < n; at += block_size) {
     const int64_t m = std::min(block_size, n - at);
     T lanes[lanes_count] = {};

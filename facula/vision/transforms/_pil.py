@@ -89,14 +89,13 @@ def adjust_sharpness(img, sharpness_factor):
 
 
 def adjust_hue(img, factor):
-    import numpy as np
     from PIL import Image
 
     if img.mode in ("L", "1", "I", "F"):
         return img
     h, s, v = img.convert("HSV").split()
-    turned = np.array(h, dtype=np.uint8) + np.array(factor * 255).astype(np.int32).astype(np.uint8)
-    return Image.merge("HSV", (Image.fromarray(turned.astype(np.uint8)), s, v)).convert(img.mode)
+    turned = h.point([(value + int(factor * 255)) % 256 for value in range(256)])
+    return Image.merge("HSV", (turned, s, v)).convert(img.mode)
 
 
 def adjust_gamma(img, gamma, gain):

@@ -143,12 +143,18 @@ def _expanded_size(matrix, width, height):
     return [h - o for h, o in zip(high, low)]
 
 
-def _mapped(xs, ys, *rows):
-    """Each row's a * x + b * y + c at every point, by one matrix product as PyTorch has it: nearest neighbours hang on the last bit."""
-    points = facula.empty(1, len(ys), len(xs), 3, dtype=xs.dtype)
-    points[..., 0], points[..., 1], points[..., 2] = xs, ys.unsqueeze(-1), 1.0
-    factors = facula.stack(rows, 1).unsqueeze(0)
-    return points.view(1, -1, 3).bmm(factors).view(1, len(ys), len(xs), len(rows))
+def _mapped(xs, ys, rows):
+    """Each row's a * x + b * y + c at every point, (rows, ys, xs), by one matrix product as PyTorch has it: nearest neighbours hang on the last bit."""
+    points = facula.empty(3, len(ys), len(xs), dtype=xs.dtype)
+    points[0], points[1], points[2] = xs, ys.unsqueeze(-1), 1.0
+    return rows.mm(points.view(3, -1)).view(len(rows), len(ys), len(xs))
+
+
+def _grid(planes):
+    """The planes of x and of y as the grid that `sample` takes, (1, height, width, 2)."""
+    grid = facula.empty(1, *planes.shape[1:], 2, dtype=planes.dtype)
+    grid[0, ..., 0], grid[0, ..., 1] = planes
+    return grid
 
 
 def _rigid(img, mode, fill):
@@ -168,8 +174,8 @@ def affine(img, matrix, mode, fill, expand):
     dtype = img.dtype if img.is_floating_point() else facula.float32
     x = facula.linspace(-out_w * 0.5 + 0.5, out_w * 0.5 - 0.5, out_w, dtype=dtype)
     y = facula.linspace(-out_h * 0.5 + 0.5, out_h * 0.5 - 0.5, out_h, dtype=dtype)
-    rows = facula.tensor(matrix, dtype=dtype).view(2, 3)
-    return sample(img, _mapped(x, y, rows[0] / (0.5 * width), rows[1] / (0.5 * height)), mode, fill)
+    rows = facula.tensor(matrix, dtype=dtype).view(2, 3) / facula.tensor([[0.5 * width], [0.5 * height]], dtype=dtype)
+    return sample(img, _grid(_mapped(x, y, rows)), mode, fill)
 
 
 def perspective(img, coefficients, mode, fill):
@@ -179,8 +185,8 @@ def perspective(img, coefficients, mode, fill):
     dtype = img.dtype if img.is_floating_point() else facula.float32
     x, y = facula.linspace(0.5, width - 0.5, width, dtype=dtype), facula.linspace(0.5, height - 0.5, height, dtype=dtype)
     rows = facula.tensor([[a, b, c], [d, e, f], [g, h, 1.0]], dtype=dtype)
-    above = _mapped(x, y, rows[0] / (0.5 * width), rows[1] / (0.5 * height))
-    return sample(img, above / _mapped(x, y, rows[2]) - 1.0, mode, fill)
+    planes = _mapped(x, y, rows / facula.tensor([[0.5 * width], [0.5 * height], [1.0]], dtype=dtype))
+    return sample(img, _grid(planes[:2] / planes[2] - 1.0), mode, fill)
 
 
 def gaussian_blur(img, size, sigma):

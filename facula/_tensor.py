@@ -97,6 +97,17 @@ _TYPESTR = {"|b1": "bool", "|i1": "int8", "|u1": "uint8", "<i2": "int16", "<i4":
 _TO_TYPESTR = {v: k for k, v in _TYPESTR.items()}
 
 
+def _truths(array):
+    """An array of truths whose bytes are 0 and 1: Pillow writes 255, which counts as 255 in sums."""
+    values = array.view("u1")
+    if not (values > 1).any():
+        return array
+    if not array.flags.writeable:
+        return values != 0
+    values[...] = values != 0  # what it says does not change
+    return array
+
+
 def _from_array(array):
     tensor = core.from_array(array)
     if tensor is not None:
@@ -115,6 +126,7 @@ def _from_array(array):
             raise ValueError("At least one stride in the given numpy array is negative, and tensors with negative strides are not currently "
                              "supported. (You can probably work around this by making a copy of your array  with array.copy().) ")
         array = array.copy()
+    array = _truths(array) if kind == "bool" else array
     strides = tuple(s // array.itemsize for s in array.strides)
     span = 1 + sum((n - 1) * s for n, s in zip(array.shape, strides)) if array.size else 0
     return core.from_memory(array.__array_interface__["data"][0], span * array.itemsize, array.shape, strides, getattr(core, kind), array)

@@ -185,6 +185,15 @@ DType buffer_dtype(const Py_buffer& view) {
   }
 }
 
+// Whether each byte of an array of truths is known to be 0 or 1; Pillow writes 255.
+bool only_truths(const Py_buffer& view) {
+  const auto* p = static_cast<const uint8_t*>(view.buf);
+  uint8_t all = 0;
+  if (!PyBuffer_IsContiguous(&view, 'A')) return false;
+  for (Py_ssize_t i = 0; i < view.len; ++i) all |= p[i];
+  return all <= 1;
+}
+
 // from_array(array): a tensor on a NumPy array's memory; None where that takes a copy, a warning or an error.
 PyObject* from_array(PyObject*, PyObject* o) {
   return guarded([&]() -> PyObject* {
@@ -207,6 +216,7 @@ PyObject* from_array(PyObject*, PyObject* o) {
       strides.push_back(view.strides[d] / view.itemsize);
       span += (sizes.back() - 1) * strides.back();
     }
+    if (type == DType::bool_ && !only_truths(view)) Py_RETURN_NONE;
     Tensor t = empty({0}, type);
     Py_INCREF(o);
     t->storage = borrow_storage(view.buf, span * view.itemsize, release_python, o);

@@ -19,6 +19,19 @@ template <class To, class From>
 constexpr bool kQuick = std::is_same_v<To, From> || (kUsual<To> && kUsual<From> && is_complex_v<To> == is_complex_v<From>) ||
                         std::is_same_v<To, float> || std::is_same_v<From, float>;
 
+// Truncates floats to small integers. Most lie within int32, where a processor converts many at once and what wraps is the same.
+template <class To, class From>
+void truncate_row(To* __restrict t, const From* __restrict f, int64_t n) {
+  constexpr int64_t kBlock = 512;
+  for (int64_t done = 0; done < n; done += kBlock, t += kBlock, f += kBlock) {
+    const int64_t count = std::min(kBlock, n - done);
+    int32_t outside = 0;
+    for (int64_t i = 0; i < count; ++i) outside |= !(f[i] >= From(-2147483648.0)) | !(f[i] < From(2147483648.0));
+    if (outside) for (int64_t i = 0; i < count; ++i) t[i] = convert<To>(f[i]);
+    else for (int64_t i = 0; i < count; ++i) t[i] = To(int32_t(f[i]));
+  }
+}
+
 template <class To, class From>
 void convert_row(std::byte* to, int64_t to_step, const std::byte* from, int64_t from_step, int64_t n) {
   auto* __restrict t = reinterpret_cast<To*>(to);
@@ -26,6 +39,8 @@ void convert_row(std::byte* to, int64_t to_step, const std::byte* from, int64_t 
   if constexpr (kQuick<To, From>) {
     if (to_step == sizeof(To) && from_step == sizeof(From)) {
       if constexpr (std::is_same_v<To, From>) std::memcpy(to, from, size_t(n) * sizeof(To));
+      else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> && sizeof(To) <= 4 && !std::is_same_v<To, bool>)
+        truncate_row(t, f, n);
       else for (int64_t i = 0; i < n; ++i) t[i] = convert<To>(f[i]);
       return;
     }

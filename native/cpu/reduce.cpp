@@ -108,20 +108,29 @@ struct Extreme {
     else return kMax ? std::numeric_limits<T>::min() : std::numeric_limits<T>::max();
   }
   template <class T> static T run(const T* p, int64_t n) {
-    T lanes[kLanes];
-    bool nan = false;
-    for (auto& l : lanes) l = start<T>();
+    using Lanes [[gnu::vector_size(32)]] = T;
+    using Mask = decltype(Lanes{} != Lanes{});
+    constexpr int64_t kWidth = sizeof(Lanes) / sizeof(T), kChains = 4;  // comparisons that do not wait for one another
+    Lanes best[kChains];
+    Mask nan = {};
+    for (auto& l : best) l = Lanes{} + start<T>();
     int64_t i = 0;
-    for (; i + kLanes <= n; i += kLanes) {
-      for (int64_t k = 0; k < kLanes; ++k) {
-        lanes[k] = better(p[i + k], lanes[k]) ? p[i + k] : lanes[k];
-        nan |= p[i + k] != p[i + k];
+    for (; i + kChains * kWidth <= n; i += kChains * kWidth) {
+      for (int64_t k = 0; k < kChains; ++k) {
+        Lanes x;
+        std::memcpy(&x, p + i + k * kWidth, sizeof x);
+        best[k] = (kMax ? x > best[k] : x < best[k]) ? x : best[k];
+        if constexpr (std::is_floating_point_v<T>) nan |= x != x;
       }
     }
-    for (; i < n; ++i) { lanes[0] = better(p[i], lanes[0]) ? p[i] : lanes[0]; nan |= p[i] != p[i]; }
-    T v = lanes[0];
-    for (auto& l : lanes) v = better(l, v) ? l : v;
-    if constexpr (std::is_floating_point_v<T>) if (nan) return std::numeric_limits<T>::quiet_NaN();
+    T v = start<T>();
+    bool bad = false;
+    for (int64_t k = 0; k < kWidth; ++k) {
+      for (auto& l : best) v = better(l[k], v) ? T(l[k]) : v;
+      bad |= nan[k] != 0;
+    }
+    for (; i < n; ++i) { v = better(p[i], v) ? p[i] : v; bad |= p[i] != p[i]; }
+    if constexpr (std::is_floating_point_v<T>) if (bad) return std::numeric_limits<T>::quiet_NaN();
     return v;
   }
 };

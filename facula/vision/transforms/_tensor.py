@@ -250,25 +250,44 @@ def adjust_saturation(img, saturation_factor):
     return img if _channels(img, [1, 3]) == 1 else _blend(img, grayscale(img), saturation_factor)
 
 
+def _extremes(img):
+    """The largest and the smallest channel; a gradient goes to the first that is it."""
+    if img.requires_grad:
+        return img.max(-3).values, img.min(-3).values
+    return img.amax(-3), img.amin(-3)
+
+
+def _fraction(x):
+    """x % 1.0, which is exact."""
+    return x - x.floor()
+
+
 def _rgb_to_hsv(img):
     r, g, b = img.unbind(-3)
-    high, low = img.max(-3).values, img.min(-3).values
+    high, low = _extremes(img)
     flat, span = high == low, high - low
-    saturation = span / facula.where(flat, facula.ones_like(high), high)
-    divisor = facula.where(flat, facula.ones_like(span), span)
+    saturation = span / high.masked_fill(flat, 1.0)
+    divisor = span.masked_fill(flat, 1.0)
     rc, gc, bc = (high - r) / divisor, (high - g) / divisor, (high - b) / divisor
-    is_r, is_g = high == r, high == g
-    hue = is_r * (bc - gc) + (is_g & ~is_r) * (2.0 + rc - bc) + (~is_g & ~is_r) * (4.0 + gc - rc)
-    return (hue / 6.0 + 1.0) % 1.0, saturation, high
+    hue = facula.where(high == r, bc - gc, facula.where(high == g, 2.0 + rc - bc, 4.0 + gc - rc))
+    return _fraction(hue / 6.0 + 1.0), saturation, high
 
 
 def _hsv_to_rgb(h, s, v):
-    sector = (h * 6.0).floor()
-    f = h * 6.0 - sector
-    sector = sector.to(facula.int32) % 6
+    sixths = h * 6.0
+    sector = sixths.floor()
+    f = sixths - sector
     p, q, t = ((v * (1.0 - x)).clamp(0.0, 1.0) for x in (s, s * f, s * (1.0 - f)))
-    table = [(v, t, p), (q, v, p), (p, v, t), (p, q, v), (t, p, v), (v, p, q)]
-    return facula.stack([sum((sector == i) * row[c] for i, row in enumerate(table)) for c in range(3)], -3)
+
+    def either(first):
+        """Whether a sector is `first` or the next."""
+        return (sector - (first + 0.5)).abs() < 1.0
+
+    where = facula.where  # A seventh sector, where h is 1, has f = 0: its t is p, and it is the first.
+    red = where(sector == 1, q, where(sector == 4, t, where(either(2), p, v)))
+    green = where(sector == 3, q, where(sector == 0, t, where(either(1), v, p)))
+    blue = where(sector == 5, q, where(sector == 2, t, where(either(3), v, p)))
+    return facula.stack([red, green, blue], -3)
 
 
 def adjust_hue(img, hue_factor):
@@ -276,7 +295,7 @@ def adjust_hue(img, hue_factor):
         return img
     dtype = img.dtype
     h, s, v = _rgb_to_hsv(convert_dtype(img, facula.float32))
-    return convert_dtype(_hsv_to_rgb((h + hue_factor) % 1.0, s, v), dtype)
+    return convert_dtype(_hsv_to_rgb(_fraction(h + hue_factor), s, v), dtype)
 
 
 def adjust_gamma(img, gamma, gain):
@@ -320,12 +339,12 @@ def adjust_sharpness(img, sharpness_factor):
 
 def autocontrast(img):
     _channels(img, [1, 3])
-    bound, dtype = _bound(img.dtype), img.dtype if img.is_floating_point() else facula.float32
-    low, high = img.amin((-2, -1), keepdim=True).to(dtype), img.amax((-2, -1), keepdim=True).to(dtype)
+    bound, values = _bound(img.dtype), img if img.is_floating_point() else img.float()
+    low, high = values.amin((-2, -1), keepdim=True), values.amax((-2, -1), keepdim=True)
     flat = high == low
     scale = bound / facula.where(flat, facula.ones_like(high), high - low)
     low, scale = facula.where(flat, facula.zeros_like(low), low), facula.where(flat, facula.ones_like(scale), scale)
-    return ((img - low) * scale).clamp(0, bound).to(img.dtype)
+    return ((values - low) * scale).clamp(0, bound).to(img.dtype)
 
 
 def _equalized(channel):

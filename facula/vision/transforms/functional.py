@@ -92,10 +92,7 @@ def pil_to_tensor(pic):
         return found.permute(2, 0, 1).contiguous() if found.shape[2] > 1 else found.view(1, pic.height, pic.width)
     import numpy as np
 
-    array = np.array(pic, copy=True)
-    if array.dtype == np.bool_:
-        array = array.view(np.uint8) != 0  # Pillow's true is 255
-    tensor = facula.from_numpy(array)
+    tensor = facula.from_numpy(np.array(pic, copy=True))
     tensor = tensor.view(pic.height, pic.width, len(pic.getbands()))
     return tensor.permute(2, 0, 1).contiguous() if tensor.shape[2] > 1 else tensor.view(1, pic.height, pic.width)
 

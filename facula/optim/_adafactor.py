@@ -9,7 +9,29 @@ from ._update import check
 
 
 class Adafactor(OneByOne):
-    """Adam whose second moments are kept as rows and columns; source: Shazeer and Stern, arXiv 1804.04235."""
+    """Adam whose second moments are kept as rows and columns; source: Shazeer and Stern, arXiv 1804.04235.
+
+    Args:
+        params: Parameters, (name, parameter) pairs, or dicts with "params" and settings of their own.
+        lr: The rate: how far a step goes, at least 0.
+        beta2_decay: The power of the step's number by which the running means forget, at most 0.
+        eps: Two small numbers: the least mean square (None: the dtype's own), and the least scale of a parameter.
+        d: The largest root mean square of an update, at least 1.
+        weight_decay: Times lr the share by which parameters shrink at a step.
+        foreach: Taken for PyTorch's sake: all parameters of a group go through one native pass anyway.
+        maximize: Whether to go up the gradient.
+
+    Raises:
+        ValueError: A setting is out of its range.
+
+    Example:
+        >>> w = facula.tensor([[3.0], [4.0]], requires_grad=True)
+        >>> optimizer = facula.optim.Adafactor([w], lr=0.1)
+        >>> w.square().sum().backward()
+        >>> optimizer.step()
+        >>> w.detach().norm().item() < 5
+        True
+    """
 
     def __init__(self, params, lr=1e-2, beta2_decay=-0.8, eps=(None, 1e-3), d=1.0, weight_decay=0.0, *, foreach=None, maximize=False):
         check(lr, f"Learning rate should be >= 0 but is: {lr}")

@@ -11,7 +11,31 @@ from ._update import check
 
 
 class Muon(OneByOne):
-    """Momentum, orthogonalised by Newton and Schulz's iteration, for matrices only; source: Jordan et al., "Muon" (2024)."""
+    """Momentum, orthogonalised by Newton and Schulz's iteration, for matrices only; source: Jordan et al., "Muon" (2024).
+
+    Args:
+        params: Matrices, in any of the forms that optimizers take.
+        lr: The rate: how far a step goes, at least 0.
+        weight_decay: Times lr the share by which parameters shrink at a step.
+        momentum: How much of the last direction is kept.
+        nesterov: Whether to look ahead along the momentum.
+        ns_coefficients: The three numbers of the iteration's polynomial.
+        eps: Added to divisors, against division by 0.
+        ns_steps: Iterations.
+        adjust_lr_fn: "original" or None: rates grow with the root of rows over columns; "match_rms_adamw": so that updates are as large
+            as AdamW's.
+
+    Raises:
+        ValueError: A setting is out of its range, or a parameter is no matrix.
+
+    Example:
+        >>> w = facula.tensor([[3.0], [4.0]], requires_grad=True)
+        >>> optimizer = facula.optim.Muon([w], lr=0.1)
+        >>> w.square().sum().backward()
+        >>> optimizer.step()
+        >>> w.detach().norm().item() < 5
+        True
+    """
 
     def __init__(self, params, lr=1e-3, weight_decay=0.1, momentum=0.95, nesterov=True, ns_coefficients=(3.4445, -4.775, 2.0315), eps=1e-7,
                  ns_steps=5, adjust_lr_fn=None):

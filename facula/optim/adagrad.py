@@ -8,7 +8,31 @@ from ._update import UpdateOptimizer, check, check_common, zeros
 
 
 class Adagrad(UpdateOptimizer):
-    """Steps divided by the root of all squared gradients so far; source: Duchi, Hazan and Singer, JMLR 12 (2011)."""
+    """Steps divided by the root of all squared gradients so far; source: Duchi, Hazan and Singer, JMLR 12 (2011).
+
+    Args:
+        params: Parameters, (name, parameter) pairs, or dicts with "params" and settings of their own.
+        lr: The rate: how far a step goes, at least 0.
+        lr_decay: At step t, counted from 0, the rate is lr / (1 + t * lr_decay).
+        weight_decay: Times each parameter is added to its gradient.
+        initial_accumulator_value: Where the sums of squares start.
+        eps: Added to divisors, against division by 0.
+        foreach: Taken for PyTorch's sake: all parameters of a group go through one native pass anyway.
+        maximize: Whether to go up the gradient.
+        differentiable: Whether gradients flow through the step.
+        fused: Taken for PyTorch's sake, as foreach.
+
+    Raises:
+        ValueError: A setting is out of its range.
+
+    Example:
+        >>> w = facula.tensor([[3.0], [4.0]], requires_grad=True)
+        >>> optimizer = facula.optim.Adagrad([w], lr=0.1)
+        >>> w.square().sum().backward()
+        >>> optimizer.step()
+        >>> w.detach().norm().item() < 5
+        True
+    """
 
     def __init__(self, params, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0, eps=1e-10, foreach=None, *, maximize=False,
                  differentiable=False, fused=None):

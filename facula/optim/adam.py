@@ -11,6 +11,31 @@ class Adam(UpdateOptimizer):
     """Steps scaled by running moments of the gradient.
 
     Source: Kingma and Ba, "Adam: a method for stochastic optimization", arXiv 1412.6980.
+
+    Args:
+        params: Parameters, (name, parameter) pairs, or dicts with "params" and settings of their own.
+        lr: The rate: how far a step goes, at least 0.
+        betas: How much of the running means of gradients and of their squares is kept at a step, each in [0, 1).
+        eps: Added to divisors, against division by 0.
+        weight_decay: Times each parameter is added to its gradient.
+        amsgrad: Whether to divide by the largest mean of squares so far; source: Reddi, Kale and Kumar, arXiv 1904.09237.
+        foreach: Taken for PyTorch's sake: all parameters of a group go through one native pass anyway.
+        maximize: Whether to go up the gradient.
+        capturable: Taken for PyTorch's sake.
+        differentiable: Whether gradients flow through the step.
+        fused: Taken for PyTorch's sake, as foreach.
+        decoupled_weight_decay: Whether weight decay shrinks the parameters themselves, as AdamW's.
+
+    Raises:
+        ValueError: A setting is out of its range.
+
+    Example:
+        >>> w = facula.tensor([[3.0], [4.0]], requires_grad=True)
+        >>> optimizer = facula.optim.Adam([w], lr=0.1)
+        >>> w.square().sum().backward()
+        >>> optimizer.step()
+        >>> w.detach().norm().item() < 5
+        True
     """
 
     refuses_sparse = "Adam does not support sparse gradients, please consider SparseAdam instead"
@@ -42,7 +67,32 @@ class Adam(UpdateOptimizer):
 
 
 class AdamW(Adam):
-    """Adam whose weight decay is not scaled; source: Loshchilov and Hutter, arXiv 1711.05101."""
+    """Adam whose weight decay is not scaled; source: Loshchilov and Hutter, arXiv 1711.05101.
+
+    Args:
+        params: Parameters, (name, parameter) pairs, or dicts with "params" and settings of their own.
+        lr: The rate: how far a step goes, at least 0.
+        betas: How much of the running means of gradients and of their squares is kept at a step, each in [0, 1).
+        eps: Added to divisors, against division by 0.
+        weight_decay: Times lr the share by which parameters shrink at a step.
+        amsgrad: Whether to divide by the largest mean of squares so far; source: Reddi, Kale and Kumar, arXiv 1904.09237.
+        maximize: Whether to go up the gradient.
+        foreach: Taken for PyTorch's sake: all parameters of a group go through one native pass anyway.
+        capturable: Taken for PyTorch's sake.
+        differentiable: Whether gradients flow through the step.
+        fused: Taken for PyTorch's sake, as foreach.
+
+    Raises:
+        ValueError: A setting is out of its range.
+
+    Example:
+        >>> w = facula.tensor([[3.0], [4.0]], requires_grad=True)
+        >>> optimizer = facula.optim.AdamW([w], lr=0.1)
+        >>> w.square().sum().backward()
+        >>> optimizer.step()
+        >>> w.detach().norm().item() < 5
+        True
+    """
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, amsgrad=False, *, maximize=False, foreach=None, capturable=False,
                  differentiable=False, fused=None):

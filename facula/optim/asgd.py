@@ -8,7 +8,31 @@ from ._update import UpdateOptimizer, check, zeros
 
 
 class ASGD(UpdateOptimizer):
-    """Gradient descent that also averages the parameters; source: Polyak and Juditsky (1992)."""
+    """Gradient descent that also averages the parameters; source: Polyak and Juditsky (1992).
+
+    Args:
+        params: Parameters, (name, parameter) pairs, or dicts with "params" and settings of their own.
+        lr: The rate: how far a step goes, at least 0.
+        lambd: How fast parameters and rate decay.
+        alpha: The power by which the rate decays.
+        t0: The step at which averaging starts.
+        weight_decay: Times each parameter is added to its gradient.
+        foreach: Taken for PyTorch's sake: all parameters of a group go through one native pass anyway.
+        maximize: Whether to go up the gradient.
+        differentiable: Whether gradients flow through the step.
+        capturable: Taken for PyTorch's sake.
+
+    Raises:
+        ValueError: A setting is out of its range.
+
+    Example:
+        >>> w = facula.tensor([[3.0], [4.0]], requires_grad=True)
+        >>> optimizer = facula.optim.ASGD([w], lr=0.1)
+        >>> w.square().sum().backward()
+        >>> optimizer.step()
+        >>> w.detach().norm().item() < 5
+        True
+    """
 
     def __init__(self, params, lr=1e-2, lambd=1e-4, alpha=0.75, t0=1e6, weight_decay=0, foreach=None, maximize=False, differentiable=False,
                  capturable=False):

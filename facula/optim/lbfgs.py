@@ -81,7 +81,34 @@ def _strong_wolfe(evaluate, x, t, d, f, g, gtd, c1=1e-4, c2=0.9, tolerance_chang
 
 
 class LBFGS(Optimizer):
-    """Quasi-Newton steps from the last gradients; needs a closure that computes the loss anew."""
+    """Quasi-Newton steps from the last gradients; needs a closure that computes the loss anew.
+
+    Args:
+        params: Parameters: a single group.
+        lr: A factor of the steps.
+        max_iter: Iterations of a step at the most.
+        max_eval: Calls of the closure at the most; None for 1.25 * max_iter.
+        tolerance_grad: Ends a step when no element of the gradient is larger.
+        tolerance_change: Ends a step when parameters or loss change by less.
+        history_size: How many differences of gradients are kept.
+        line_search_fn: "strong_wolfe" to look for a good length of each step, or None.
+
+    Raises:
+        ValueError: There is more than one group.
+
+    Example:
+        >>> w = facula.tensor([[3.0], [4.0]], requires_grad=True)
+        >>> optimizer = facula.optim.LBFGS([w], lr=0.1)
+        >>> def closure():
+        ...     optimizer.zero_grad()
+        ...     loss = w.square().sum()
+        ...     loss.backward()
+        ...     return loss
+        >>> optimizer.step(closure).item()
+        25.0
+        >>> w.norm().item() < 5
+        True
+    """
 
     def __init__(self, params, lr=1, max_iter=20, max_eval=None, tolerance_grad=1e-7, tolerance_change=1e-9, history_size=100,
                  line_search_fn=None):

@@ -8,7 +8,32 @@ from ._update import UpdateOptimizer, check, check_common, zeros
 
 
 class NAdam(UpdateOptimizer):
-    """Adam with Nesterov's momentum; source: Dozat, "Incorporating Nesterov momentum into Adam" (2016)."""
+    """Adam with Nesterov's momentum; source: Dozat, "Incorporating Nesterov momentum into Adam" (2016).
+
+    Args:
+        params: Parameters, (name, parameter) pairs, or dicts with "params" and settings of their own.
+        lr: The rate: how far a step goes, at least 0.
+        betas: How much of the running means of gradients and of their squares is kept at a step, each in [0, 1).
+        eps: Added to divisors, against division by 0.
+        weight_decay: Times each parameter is added to its gradient.
+        momentum_decay: How fast the momentum grows to betas[0].
+        decoupled_weight_decay: Whether weight decay shrinks the parameters themselves, as AdamW's.
+        foreach: Taken for PyTorch's sake: all parameters of a group go through one native pass anyway.
+        maximize: Whether to go up the gradient.
+        capturable: Taken for PyTorch's sake.
+        differentiable: Whether gradients flow through the step.
+
+    Raises:
+        ValueError: A setting is out of its range.
+
+    Example:
+        >>> w = facula.tensor([[3.0], [4.0]], requires_grad=True)
+        >>> optimizer = facula.optim.NAdam([w], lr=0.1)
+        >>> w.square().sum().backward()
+        >>> optimizer.step()
+        >>> w.detach().norm().item() < 5
+        True
+    """
 
     def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, momentum_decay=4e-3, decoupled_weight_decay=False, *,
                  foreach=None, maximize=False, capturable=False, differentiable=False):

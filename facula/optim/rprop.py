@@ -8,7 +8,29 @@ from ._update import UpdateOptimizer, check, zeros
 
 
 class Rprop(UpdateOptimizer):
-    """Steps by the signs of gradients; source: Riedmiller and Braun, "A direct adaptive method for faster backpropagation learning" (1993)."""
+    """Steps by the signs of gradients; source: Riedmiller and Braun, "A direct adaptive method for faster backpropagation learning" (1993).
+
+    Args:
+        params: Parameters, (name, parameter) pairs, or dicts with "params" and settings of their own.
+        lr: The first step's size.
+        etas: Factors of a step's size where the gradient's sign turns and where it stays.
+        step_sizes: The smallest and the largest step.
+        capturable: Taken for PyTorch's sake.
+        foreach: Taken for PyTorch's sake: all parameters of a group go through one native pass anyway.
+        maximize: Whether to go up the gradient.
+        differentiable: Whether gradients flow through the step.
+
+    Raises:
+        ValueError: A setting is out of its range.
+
+    Example:
+        >>> w = facula.tensor([[3.0], [4.0]], requires_grad=True)
+        >>> optimizer = facula.optim.Rprop([w], lr=0.1)
+        >>> w.square().sum().backward()
+        >>> optimizer.step()
+        >>> w.detach().norm().item() < 5
+        True
+    """
 
     def __init__(self, params, lr=1e-2, etas=(0.5, 1.2), step_sizes=(1e-6, 50), *, capturable=False, foreach=None, maximize=False,
                  differentiable=False):

@@ -8,7 +8,31 @@ from ._update import UpdateOptimizer, check
 
 
 class SGD(UpdateOptimizer):
-    """Gradient descent with momentum; source: Sutskever et al., "On the importance of initialization and momentum" (2013)."""
+    """Gradient descent with momentum; source: Sutskever et al., "On the importance of initialization and momentum" (2013).
+
+    Args:
+        params: Parameters, (name, parameter) pairs, or dicts with "params" and settings of their own.
+        lr: The rate: how far a step goes, at least 0.
+        momentum: How much of the last step's direction is kept.
+        dampening: The share of a gradient that does not enter the momentum.
+        weight_decay: Times each parameter is added to its gradient.
+        nesterov: Whether the gradient is taken as if momentum had already moved; wants momentum and no dampening.
+        maximize: Whether to go up the gradient.
+        foreach: Taken for PyTorch's sake: all parameters of a group go through one native pass anyway.
+        differentiable: Whether gradients flow through the step.
+        fused: Taken for PyTorch's sake, as foreach.
+
+    Raises:
+        ValueError: A setting is out of its range, or nesterov goes without momentum or with dampening.
+
+    Example:
+        >>> w = facula.tensor([[3.0], [4.0]], requires_grad=True)
+        >>> optimizer = facula.optim.SGD([w], lr=0.1)
+        >>> w.square().sum().backward()
+        >>> optimizer.step()
+        >>> w.detach().norm().item() < 5
+        True
+    """
 
     def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False, foreach=None, differentiable=False,
                  fused=None):

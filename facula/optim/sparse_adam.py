@@ -9,7 +9,26 @@ from .optimizer import Optimizer
 
 
 class SparseAdam(Optimizer):
-    """Adam that updates only the rows a sparse gradient names."""
+    """Adam that updates only the rows a sparse gradient names.
+
+    Args:
+        params: Parameters whose gradients are sparse, in any of the forms that optimizers take.
+        lr: The rate: how far a step goes, at least 0.
+        betas: How much of the running means of gradients and of their squares is kept at a step, each in [0, 1).
+        eps: Added to divisors, against division by 0.
+        maximize: Whether to go up the gradient.
+
+    Raises:
+        ValueError: A setting is out of its range.
+
+    Example:
+        >>> w = facula.tensor([[3.0], [4.0]], requires_grad=True)
+        >>> optimizer = facula.optim.SparseAdam([w], lr=0.1)
+        >>> facula.nn.functional.embedding(facula.tensor([1]), w, sparse=True).square().sum().backward()
+        >>> optimizer.step()
+        >>> w.detach().norm().item() < 5
+        True
+    """
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, maximize=False):
         if not 0.0 < float(lr):

@@ -19,7 +19,7 @@ class SparseAdam(Optimizer):
         maximize: Whether to go up the gradient.
 
     Raises:
-        ValueError: A setting is out of its range.
+        ValueError: A setting is out of its range, or a parameter is itself sparse.
 
     Example:
         >>> w = facula.tensor([[3.0], [4.0]], requires_grad=True)

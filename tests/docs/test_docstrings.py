@@ -10,8 +10,11 @@ import facula
 
 MODULES = ["optim." + name for name in ("_adafactor", "_muon", "adadelta", "adagrad", "adam", "adamax", "asgd", "lbfgs", "nadam", "radam", "rmsprop",
                                         "rprop", "sgd", "sparse_adam")]
+MODULES += ["nn.modules." + name for name in ("batchnorm", "conv", "dropout", "normalization", "rnn", "sparse")]
 WHOLE = [getattr(facula.optim, name) for name in ("Adadelta", "Adafactor", "Adagrad", "Adam", "Adamax", "AdamW", "ASGD", "LBFGS", "Muon", "NAdam",
                                                   "RAdam", "RMSprop", "Rprop", "SGD", "SparseAdam")]
+WHOLE += [getattr(facula.nn, name) for name in ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "Conv1d", "Conv2d", "Conv3d", "Dropout", "Embedding", "GroupNorm",
+                                               "LayerNorm", "LocalResponseNorm", "RMSNorm", "RNN", "LSTM", "GRU")]
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -24,5 +27,6 @@ def test_examples_run(name):
 @pytest.mark.parametrize("kind", WHOLE, ids=lambda k: k.__name__)
 def test_every_argument_is_explained(kind):
     text = inspect.getdoc(kind)
-    missing = [a for a in inspect.signature(kind).parameters if f"\n    {a}: " not in text]
+    parameters = inspect.signature(kind).parameters.values()
+    missing = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name[0] != "_" and f"\n    {p.name}: " not in text]
     assert not missing and "Example:" in text

@@ -137,15 +137,81 @@ class _Dim3:
 
 
 class BatchNorm1d(_Dim1, _BatchNorm):
-    """Batch normalisation of (N, C) or (N, C, L)."""
+    """Batch normalisation of (N, C) or (N, C, L).
+
+    Args:
+        num_features: C, the channels.
+        eps: Added to the variance, against division by 0.
+        device: Where the parameters lie; None for the default device.
+        dtype: The parameters' floating or complex dtype; None for the default one.
+        momentum: The weight of a batch in the running statistics; None for the mean of all batches.
+        affine: Whether to learn a scale and a shift for each channel.
+        track_running_stats: Whether to keep running statistics, which evaluation uses.
+        bias: Whether there is a shift, if affine.
+
+    Returns:
+        A tensor of the input's shape, (N, C) or (N, C, L).
+
+    Raises:
+        ValueError: The input has another number of dimensions.
+
+    Example:
+        >>> y = facula.nn.BatchNorm1d(3)(facula.rand(4, 3, 5))
+        >>> y.transpose(0, 1).flatten(1).mean(1).abs().max().item() < 1e-5
+        True
+    """
 
 
 class BatchNorm2d(_Dim2, _BatchNorm):
-    """Batch normalisation of images (N, C, H, W)."""
+    """Batch normalisation of images (N, C, H, W).
+
+    Args:
+        num_features: C, the channels.
+        eps: Added to the variance, against division by 0.
+        device: Where the parameters lie; None for the default device.
+        dtype: The parameters' floating or complex dtype; None for the default one.
+        momentum: The weight of a batch in the running statistics; None for the mean of all batches.
+        affine: Whether to learn a scale and a shift for each channel.
+        track_running_stats: Whether to keep running statistics, which evaluation uses.
+        bias: Whether there is a shift, if affine.
+
+    Returns:
+        A tensor of the input's shape, (N, C, H, W).
+
+    Raises:
+        ValueError: The input has another number of dimensions.
+
+    Example:
+        >>> y = facula.nn.BatchNorm2d(3)(facula.rand(4, 3, 5, 5))
+        >>> y.transpose(0, 1).flatten(1).mean(1).abs().max().item() < 1e-5
+        True
+    """
 
 
 class BatchNorm3d(_Dim3, _BatchNorm):
-    """Batch normalisation of volumes (N, C, D, H, W)."""
+    """Batch normalisation of volumes (N, C, D, H, W).
+
+    Args:
+        num_features: C, the channels.
+        eps: Added to the variance, against division by 0.
+        device: Where the parameters lie; None for the default device.
+        dtype: The parameters' floating or complex dtype; None for the default one.
+        momentum: The weight of a batch in the running statistics; None for the mean of all batches.
+        affine: Whether to learn a scale and a shift for each channel.
+        track_running_stats: Whether to keep running statistics, which evaluation uses.
+        bias: Whether there is a shift, if affine.
+
+    Returns:
+        A tensor of the input's shape, (N, C, D, H, W).
+
+    Raises:
+        ValueError: The input has another number of dimensions.
+
+    Example:
+        >>> y = facula.nn.BatchNorm3d(3)(facula.rand(4, 3, 5, 5, 5))
+        >>> y.transpose(0, 1).flatten(1).mean(1).abs().max().item() < 1e-5
+        True
+    """
 
 
 class LazyBatchNorm1d(_Dim1, _LazyNormBase, _BatchNorm):

@@ -109,19 +109,91 @@ class _Conv(_ConvNd):
 
 
 class Conv1d(_Conv):
-    """Convolves a batch of sequences; see `_ConvNd`."""
+    """Convolves a batch of sequences.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the result.
+        kernel_size: Width of the kernel: a number, or one for each dimension.
+        stride: Step between the kernel's places, as kernel_size.
+        padding: Added at both ends, as kernel_size; or "valid" for none, or "same" to keep the size (stride 1 only).
+        dilation: Step between the elements under the kernel.
+        groups: Parts of the channels that do not see one another; divides both counts of channels.
+        bias: Whether to add a bias.
+        padding_mode: What stands in the padding: "zeros", "reflect", "replicate" or "circular".
+        device: Where the parameters lie; None for the default device.
+        dtype: The parameters' floating or complex dtype; None for the default one.
+
+    Returns:
+        A tensor (N, out_channels, L) of an input (N, in_channels, L); N may be left out.
+
+    Raises:
+        ValueError: Channels that groups do not divide, or an unknown padding.
+
+    Example:
+        >>> facula.nn.Conv1d(3, 8, 3, padding=1, stride=2)(facula.rand(2, 3, 8)).shape
+        facula.Size([2, 8, 4])
+    """
 
     spatial_dims = 1
 
 
 class Conv2d(_Conv):
-    """Convolves a batch of images; see `_ConvNd`."""
+    """Convolves a batch of images.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the result.
+        kernel_size: Width of the kernel: a number, or one for each dimension.
+        stride: Step between the kernel's places, as kernel_size.
+        padding: Added at both ends, as kernel_size; or "valid" for none, or "same" to keep the size (stride 1 only).
+        dilation: Step between the elements under the kernel.
+        groups: Parts of the channels that do not see one another; divides both counts of channels.
+        bias: Whether to add a bias.
+        padding_mode: What stands in the padding: "zeros", "reflect", "replicate" or "circular".
+        device: Where the parameters lie; None for the default device.
+        dtype: The parameters' floating or complex dtype; None for the default one.
+
+    Returns:
+        A tensor (N, out_channels, H, W) of an input (N, in_channels, H, W); N may be left out.
+
+    Raises:
+        ValueError: Channels that groups do not divide, or an unknown padding.
+
+    Example:
+        >>> facula.nn.Conv2d(3, 8, 3, padding=1, stride=2)(facula.rand(2, 3, 8, 8)).shape
+        facula.Size([2, 8, 4, 4])
+    """
 
     spatial_dims = 2
 
 
 class Conv3d(_Conv):
-    """Convolves a batch of volumes; see `_ConvNd`."""
+    """Convolves a batch of volumes.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the result.
+        kernel_size: Width of the kernel: a number, or one for each dimension.
+        stride: Step between the kernel's places, as kernel_size.
+        padding: Added at both ends, as kernel_size; or "valid" for none, or "same" to keep the size (stride 1 only).
+        dilation: Step between the elements under the kernel.
+        groups: Parts of the channels that do not see one another; divides both counts of channels.
+        bias: Whether to add a bias.
+        padding_mode: What stands in the padding: "zeros", "reflect", "replicate" or "circular".
+        device: Where the parameters lie; None for the default device.
+        dtype: The parameters' floating or complex dtype; None for the default one.
+
+    Returns:
+        A tensor (N, out_channels, D, H, W) of an input (N, in_channels, D, H, W); N may be left out.
+
+    Raises:
+        ValueError: Channels that groups do not divide, or an unknown padding.
+
+    Example:
+        >>> facula.nn.Conv3d(3, 8, 3, padding=1, stride=2)(facula.rand(2, 3, 8, 8, 8)).shape
+        facula.Size([2, 8, 4, 4, 4])
+    """
 
     spatial_dims = 3
 

@@ -26,7 +26,22 @@ class _DropoutNd(Module):
 
 
 class Dropout(_DropoutNd):
-    """Zeroes elements at random in training and scales up the others."""
+    """Zeroes elements at random in training and scales up the others; source: Srivastava et al., JMLR 15 (2014).
+
+    Args:
+        p: The chance of being zeroed, in [0, 1].
+        inplace: Whether to change the input itself.
+
+    Returns:
+        A tensor of the input's shape; in evaluation the input itself.
+
+    Raises:
+        ValueError: p is no probability.
+
+    Example:
+        >>> facula.nn.Dropout(0.5)(facula.ones(100)).unique().tolist()
+        [0.0, 2.0]
+    """
 
     def forward(self, input):
         return F.dropout(input, self.p, self.training, self.inplace)

@@ -15,7 +15,21 @@ __all__ = ["LocalResponseNorm", "CrossMapLRN2d", "LayerNorm", "GroupNorm", "RMSN
 
 
 class LocalResponseNorm(Module):
-    """Divides by the energy of neighbouring channels."""
+    """Divides by the energy of neighbouring channels.
+
+    Args:
+        size: How many channels count as neighbours.
+        alpha: Factor of their mean square.
+        beta: Power of the divisor.
+        k: Added to the divisor before the power.
+
+    Returns:
+        A tensor of the input's shape (N, C, ...).
+
+    Example:
+        >>> facula.nn.LocalResponseNorm(2)(facula.rand(1, 4, 3, 3)).shape
+        facula.Size([1, 4, 3, 3])
+    """
 
     __constants__ = ["size", "alpha", "beta", "k"]
 
@@ -38,7 +52,27 @@ class CrossMapLRN2d(LocalResponseNorm):
 
 
 class LayerNorm(Module):
-    """Shifts and scales the trailing dimensions to mean 0 and variance 1."""
+    """Shifts and scales the trailing dimensions to mean 0 and variance 1; source: Ba, Kiros and Hinton, arXiv 1607.06450.
+
+    Args:
+        normalized_shape: Sizes of the trailing dimensions, or the size of the last.
+        eps: Added to the variance, against division by 0.
+        device: Where the parameters lie; None for the default device.
+        dtype: The parameters' floating or complex dtype; None for the default one.
+        elementwise_affine: Whether to learn a scale and a shift for each element.
+        bias: Whether there is a shift, if elementwise_affine.
+
+    Returns:
+        A tensor of the input's shape.
+
+    Raises:
+        RuntimeError: The input does not end in normalized_shape.
+
+    Example:
+        >>> y = facula.nn.LayerNorm(4)(facula.rand(2, 4))
+        >>> y.mean(-1).abs().max().item() < 1e-5
+        True
+    """
 
     __constants__ = ["normalized_shape", "eps", "elementwise_affine"]
 
@@ -69,7 +103,27 @@ class LayerNorm(Module):
 
 
 class GroupNorm(Module):
-    """Normalises groups of channels."""
+    """Normalises groups of channels; source: Wu and He, arXiv 1803.08494.
+
+    Args:
+        num_groups: Groups; divides num_channels.
+        num_channels: C, the channels.
+        eps: Added to the variance, against division by 0.
+        device: Where the parameters lie; None for the default device.
+        dtype: The parameters' floating or complex dtype; None for the default one.
+        affine: Whether to learn a scale and a shift for each channel.
+        bias: Whether there is a shift, if affine.
+
+    Returns:
+        A tensor of the input's shape (N, C, ...).
+
+    Raises:
+        ValueError: num_groups does not divide num_channels.
+
+    Example:
+        >>> facula.nn.GroupNorm(2, 6)(facula.rand(4, 6, 8, 8)).shape
+        facula.Size([4, 6, 8, 8])
+    """
 
     __constants__ = ["num_groups", "num_channels", "eps", "affine"]
 
@@ -100,7 +154,26 @@ class GroupNorm(Module):
 
 
 class RMSNorm(Module):
-    """Divides the trailing dimensions by their root mean square."""
+    """Divides the trailing dimensions by their root mean square; source: Zhang and Sennrich, arXiv 1910.07467.
+
+    Args:
+        normalized_shape: Sizes of the trailing dimensions, or the size of the last.
+        eps: Added to the mean square; None for the dtype's own.
+        device: Where the parameters lie; None for the default device.
+        dtype: The parameters' floating or complex dtype; None for the default one.
+        elementwise_affine: Whether to learn a scale for each element.
+
+    Returns:
+        A tensor of the input's shape.
+
+    Raises:
+        RuntimeError: The input does not end in normalized_shape.
+
+    Example:
+        >>> y = facula.nn.RMSNorm(4)(facula.rand(2, 4))
+        >>> bool((y.square().mean(-1) - 1).abs().max() < 1e-3)
+        True
+    """
 
     __constants__ = ["normalized_shape", "eps", "elementwise_affine"]
 

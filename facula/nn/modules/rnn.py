@@ -219,7 +219,31 @@ class RNNBase(Module):
 
 
 class RNN(RNNBase):
-    """Elman's recurrent layer, with tanh or relu."""
+    """Elman's recurrent layer, with tanh or relu.
+
+    Args:
+        input_size: Size of the input's last dimension.
+        hidden_size: Size of the state.
+        num_layers: Layers, each on the results of the one below.
+        nonlinearity: "tanh" or "relu".
+        bias: Whether to add biases.
+        batch_first: Whether input and result are (batch, time, size) instead of (time, batch, size).
+        dropout: Share of the results zeroed between layers in training.
+        bidirectional: Whether a second layer reads backwards; results are joined in the last dimension.
+        device: Where the parameters lie; None for the default device.
+        dtype: The parameters' floating or complex dtype; None for the default one.
+
+    Returns:
+        The results (time, batch, size) and the last state (layers, batch, size); without a batch, both lack that dimension.
+
+    Raises:
+        ValueError: A size or a share is out of its range.
+
+    Example:
+        >>> out, state = facula.nn.RNN(4, 5)(facula.rand(7, 2, 4))
+        >>> out.shape, state.shape
+        (facula.Size([7, 2, 5]), facula.Size([1, 2, 5]))
+    """
 
     def __init__(self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", *args, **kwargs):
         if "proj_size" in kwargs:
@@ -232,14 +256,61 @@ class RNN(RNNBase):
 
 
 class LSTM(RNNBase):
-    """Long short-term memory; Hochreiter and Schmidhuber (1997)."""
+    """Long short-term memory; Hochreiter and Schmidhuber (1997).
+
+    Args:
+        input_size: Size of the input's last dimension.
+        hidden_size: Size of the state.
+        num_layers: Layers, each on the results of the one below.
+        bias: Whether to add biases.
+        batch_first: Whether input and result are (batch, time, size) instead of (time, batch, size).
+        dropout: Share of the results zeroed between layers in training.
+        bidirectional: Whether a second layer reads backwards; results are joined in the last dimension.
+        device: Where the parameters lie; None for the default device.
+        dtype: The parameters' floating or complex dtype; None for the default one.
+        proj_size: Size to which a matrix takes the result, or 0 for none; less than hidden_size.
+
+    Returns:
+        The results (time, batch, size) and the last state (layers, batch, size), as a pair with the last cell; without a batch, both lack that dimension.
+
+    Raises:
+        ValueError: A size or a share is out of its range.
+
+    Example:
+        >>> out, (state, cell) = facula.nn.LSTM(4, 5, num_layers=2)(facula.rand(7, 2, 4))
+        >>> out.shape, cell.shape
+        (facula.Size([7, 2, 5]), facula.Size([2, 2, 5]))
+    """
 
     def __init__(self, *args, **kwargs):
         super().__init__("LSTM", *args, **kwargs)
 
 
 class GRU(RNNBase):
-    """Gated recurrent units; Cho et al. (2014)."""
+    """Gated recurrent units; Cho et al. (2014).
+
+    Args:
+        input_size: Size of the input's last dimension.
+        hidden_size: Size of the state.
+        num_layers: Layers, each on the results of the one below.
+        bias: Whether to add biases.
+        batch_first: Whether input and result are (batch, time, size) instead of (time, batch, size).
+        dropout: Share of the results zeroed between layers in training.
+        bidirectional: Whether a second layer reads backwards; results are joined in the last dimension.
+        device: Where the parameters lie; None for the default device.
+        dtype: The parameters' floating or complex dtype; None for the default one.
+
+    Returns:
+        The results (time, batch, size) and the last state (layers, batch, size); without a batch, both lack that dimension.
+
+    Raises:
+        ValueError: A size or a share is out of its range.
+
+    Example:
+        >>> out, state = facula.nn.GRU(4, 5, bidirectional=True)(facula.rand(7, 2, 4))
+        >>> out.shape, state.shape
+        (facula.Size([7, 2, 10]), facula.Size([2, 2, 5]))
+    """
 
     def __init__(self, *args, **kwargs):
         if "proj_size" in kwargs:

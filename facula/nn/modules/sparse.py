@@ -47,7 +47,29 @@ class _EmbeddingBase(Module):
 
 
 class Embedding(_EmbeddingBase):
-    """A table of vectors, looked up by index."""
+    """A table of vectors, looked up by index.
+
+    Args:
+        num_embeddings: Rows of the table.
+        embedding_dim: Size of a row.
+        padding_idx: A row that is zero at first and gets no gradient.
+        max_norm: Rows with a larger norm are scaled down to it, in place, when they are looked up.
+        norm_type: The p of that norm.
+        scale_grad_by_freq: Whether to divide a row's gradient by how often the batch names it.
+        sparse: Whether the table's gradient is a sparse tensor.
+        device: Where the parameters lie; None for the default device.
+        dtype: The parameters' floating or complex dtype; None for the default one.
+
+    Returns:
+        A tensor (..., embedding_dim) of indices (...), int32 or int64.
+
+    Raises:
+        IndexError: An index lies outside of the table.
+
+    Example:
+        >>> facula.nn.Embedding(10, 3)(facula.tensor([[1, 2], [9, 0]])).shape
+        facula.Size([2, 2, 3])
+    """
 
     __constants__ = ["num_embeddings", "embedding_dim", "padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse"]
 

@@ -13,7 +13,23 @@ __all__ = ["Bernoulli"]
 
 
 class Bernoulli(Odds, ExponentialFamily):
-    """1 with probability `probs`, else 0."""
+    """1 with probability `probs`, else 0.
+
+    Args:
+        probs: The chance of 1, in [0, 1]. A number or tensor.
+        logits: Its log-odds, instead of probs. A number or tensor.
+        validate_args: Whether to check parameters and values; None for the class's setting, which is on unless Python runs with -O.
+
+    Raises:
+        ValueError: A parameter is out of its range, or both or neither of probs and logits are given.
+
+    Example:
+        >>> bernoulli = facula.distributions.Bernoulli(0.5)
+        >>> bernoulli.log_prob(facula.tensor(1.0))
+        tensor(-0.6931)
+        >>> bernoulli.sample((3,)).shape
+        facula.Size([3])
+    """
 
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
     support, has_enumerate_support, _mean_carrier_measure = constraints.boolean, True, 0

@@ -15,7 +15,24 @@ __all__ = ["Beta"]
 
 
 class Beta(ExponentialFamily):
-    """The first of two numbers of a Dirichlet distribution."""
+    """The first of two numbers of a Dirichlet distribution.
+
+    Args:
+        concentration1: The weight of 1, positive. A number or tensor.
+        concentration0: The weight of 0, positive. A number or tensor.
+        validate_args: Whether to check parameters and values; None for the class's setting, which is on unless Python runs with -O.
+
+    Raises:
+        ValueError: A parameter is out of its range.
+        RuntimeError: The parameters do not broadcast.
+
+    Example:
+        >>> beta = facula.distributions.Beta(2.0, 1.0)
+        >>> beta.log_prob(facula.tensor(0.5))
+        tensor(0.)
+        >>> beta.sample((3,)).shape
+        facula.Size([3])
+    """
 
     arg_constraints = {"concentration1": constraints.positive, "concentration0": constraints.positive}
     support, has_rsample = constraints.unit_interval, True

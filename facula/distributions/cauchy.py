@@ -13,7 +13,24 @@ __all__ = ["Cauchy"]
 
 
 class Cauchy(LocScale, Distribution):
-    """The ratio of two centred normal numbers, moved to `loc`; half its width at half the maximum is `scale`."""
+    """The ratio of two centred normal numbers, moved to `loc`; half its width at half the maximum is `scale`.
+
+    Args:
+        loc: Its place, any real number. A number or tensor.
+        scale: Its width, positive. A number or tensor.
+        validate_args: Whether to check parameters and values; None for the class's setting, which is on unless Python runs with -O.
+
+    Raises:
+        ValueError: A parameter is out of its range.
+        RuntimeError: The parameters do not broadcast.
+
+    Example:
+        >>> cauchy = facula.distributions.Cauchy(0.0, 1.0)
+        >>> cauchy.log_prob(facula.tensor(0.0))
+        tensor(-1.1447)
+        >>> cauchy.sample((3,)).shape
+        facula.Size([3])
+    """
 
     @property
     def mean(self):

@@ -12,7 +12,22 @@ __all__ = ["Exponential"]
 
 
 class Exponential(ExponentialFamily):
-    """Waiting times of mean 1 / rate."""
+    """Waiting times of mean 1 / rate.
+
+    Args:
+        rate: Events in a unit of time, positive. A number or tensor.
+        validate_args: Whether to check parameters and values; None for the class's setting, which is on unless Python runs with -O.
+
+    Raises:
+        ValueError: A parameter is out of its range.
+
+    Example:
+        >>> exponential = facula.distributions.Exponential(2.0)
+        >>> exponential.log_prob(facula.tensor(1.0))
+        tensor(-1.3069)
+        >>> exponential.sample((3,)).shape
+        facula.Size([3])
+    """
 
     arg_constraints = {"rate": constraints.positive}
     support, has_rsample, _mean_carrier_measure = constraints.nonnegative, True, 0

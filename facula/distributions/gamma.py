@@ -12,7 +12,24 @@ __all__ = ["Gamma"]
 
 
 class Gamma(ExponentialFamily):
-    """Waiting times for `concentration` events of a rate."""
+    """Waiting times for `concentration` events of a rate.
+
+    Args:
+        concentration: Events waited for, positive. A number or tensor.
+        rate: Events in a unit of time, positive. A number or tensor.
+        validate_args: Whether to check parameters and values; None for the class's setting, which is on unless Python runs with -O.
+
+    Raises:
+        ValueError: A parameter is out of its range.
+        RuntimeError: The parameters do not broadcast.
+
+    Example:
+        >>> gamma = facula.distributions.Gamma(1.0, 2.0)
+        >>> gamma.log_prob(facula.tensor(1.0))
+        tensor(-1.3069)
+        >>> gamma.sample((3,)).shape
+        facula.Size([3])
+    """
 
     arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
     support, has_rsample, _mean_carrier_measure = constraints.nonnegative, True, 0

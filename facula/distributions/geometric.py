@@ -13,7 +13,23 @@ __all__ = ["Geometric"]
 
 
 class Geometric(Odds, Distribution):
-    """The number of failures before the first success."""
+    """The number of failures before the first success.
+
+    Args:
+        probs: The chance of an end at each trial, in (0, 1]. A number or tensor.
+        logits: Its log-odds, instead of probs. A number or tensor.
+        validate_args: Whether to check parameters and values; None for the class's setting, which is on unless Python runs with -O.
+
+    Raises:
+        ValueError: A parameter is out of its range, or both or neither of probs and logits are given.
+
+    Example:
+        >>> geometric = facula.distributions.Geometric(0.5)
+        >>> geometric.log_prob(facula.tensor(1.0))
+        tensor(-1.3863)
+        >>> geometric.sample((3,)).shape
+        facula.Size([3])
+    """
 
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.nonnegative_integer

@@ -16,7 +16,24 @@ __all__ = ["Gumbel"]
 
 
 class Gumbel(TransformedDistribution):
-    """The largest of many: loc - scale log(-log u)."""
+    """The largest of many: loc - scale log(-log u).
+
+    Args:
+        loc: Its place, any real number. A number or tensor.
+        scale: Its width, positive. A number or tensor.
+        validate_args: Whether to check parameters and values; None for the class's setting, which is on unless Python runs with -O.
+
+    Raises:
+        ValueError: A parameter is out of its range.
+        RuntimeError: The parameters do not broadcast.
+
+    Example:
+        >>> gumbel = facula.distributions.Gumbel(0.0, 1.0)
+        >>> gumbel.log_prob(facula.tensor(0.0))
+        tensor(-1.)
+        >>> gumbel.sample((3,)).shape
+        facula.Size([3])
+    """
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.real

@@ -13,7 +13,22 @@ __all__ = ["HalfCauchy"]
 
 
 class HalfCauchy(Half):
-    """The absolute value of a centred Cauchy number."""
+    """The absolute value of a centred Cauchy number.
+
+    Args:
+        scale: Its width, positive. A number or tensor.
+        validate_args: Whether to check parameters and values; None for the class's setting, which is on unless Python runs with -O.
+
+    Raises:
+        ValueError: A parameter is out of its range.
+
+    Example:
+        >>> halfcauchy = facula.distributions.HalfCauchy(1.0)
+        >>> halfcauchy.log_prob(facula.tensor(0.0))
+        tensor(-0.4516)
+        >>> halfcauchy.sample((3,)).shape
+        facula.Size([3])
+    """
 
     _whole = Cauchy
 

@@ -13,7 +13,22 @@ __all__ = ["HalfNormal"]
 
 
 class HalfNormal(Half):
-    """The absolute value of a centred normal number."""
+    """The absolute value of a centred normal number.
+
+    Args:
+        scale: The standard deviation of the whole normal distribution, positive. A number or tensor.
+        validate_args: Whether to check parameters and values; None for the class's setting, which is on unless Python runs with -O.
+
+    Raises:
+        ValueError: A parameter is out of its range.
+
+    Example:
+        >>> halfnormal = facula.distributions.HalfNormal(1.0)
+        >>> halfnormal.log_prob(facula.tensor(0.0))
+        tensor(-0.2258)
+        >>> halfnormal.sample((3,)).shape
+        facula.Size([3])
+    """
 
     _whole = Normal
 

@@ -11,7 +11,24 @@ __all__ = ["Laplace"]
 
 
 class Laplace(LocScale, Distribution):
-    """Two exponential distributions of mean `scale`, back to back at `loc`."""
+    """Two exponential distributions of mean `scale`, back to back at `loc`.
+
+    Args:
+        loc: Its place, any real number. A number or tensor.
+        scale: Its width, positive. A number or tensor.
+        validate_args: Whether to check parameters and values; None for the class's setting, which is on unless Python runs with -O.
+
+    Raises:
+        ValueError: A parameter is out of its range.
+        RuntimeError: The parameters do not broadcast.
+
+    Example:
+        >>> laplace = facula.distributions.Laplace(0.0, 1.0)
+        >>> laplace.log_prob(facula.tensor(0.0))
+        tensor(-0.6931)
+        >>> laplace.sample((3,)).shape
+        facula.Size([3])
+    """
 
     @property
     def mean(self):

@@ -14,7 +14,24 @@ __all__ = ["Normal"]
 
 
 class Normal(LocScale, ExponentialFamily):
-    """Mean `loc`, standard deviation `scale`."""
+    """Mean `loc`, standard deviation `scale`.
+
+    Args:
+        loc: The mean. A number or tensor.
+        scale: The standard deviation, positive. A number or tensor.
+        validate_args: Whether to check parameters and values; None for the class's setting, which is on unless Python runs with -O.
+
+    Raises:
+        ValueError: A parameter is out of its range.
+        RuntimeError: The parameters do not broadcast.
+
+    Example:
+        >>> normal = facula.distributions.Normal(0.0, 1.0)
+        >>> normal.log_prob(facula.tensor(0.0))
+        tensor(-0.9189)
+        >>> normal.sample((3,)).shape
+        facula.Size([3])
+    """
 
     _mean_carrier_measure = 0
 

@@ -12,7 +12,22 @@ __all__ = ["Poisson"]
 
 
 class Poisson(ExponentialFamily):
-    """Counts of events of a rate."""
+    """Counts of events of a rate.
+
+    Args:
+        rate: The expected count, at least 0. A number or tensor.
+        validate_args: Whether to check parameters and values; None for the class's setting, which is on unless Python runs with -O.
+
+    Raises:
+        ValueError: A parameter is out of its range.
+
+    Example:
+        >>> poisson = facula.distributions.Poisson(2.0)
+        >>> poisson.log_prob(facula.tensor(1.0))
+        tensor(-1.3069)
+        >>> poisson.sample((3,)).shape
+        facula.Size([3])
+    """
 
     arg_constraints = {"rate": constraints.nonnegative}
     support = constraints.nonnegative_integer

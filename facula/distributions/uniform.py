@@ -12,7 +12,24 @@ __all__ = ["Uniform"]
 
 
 class Uniform(Distribution):
-    """All numbers of [low, high) alike."""
+    """All numbers of [low, high) alike.
+
+    Args:
+        low: The least value. A number or tensor.
+        high: Above all values, more than low. A number or tensor.
+        validate_args: Whether to check parameters and values; None for the class's setting, which is on unless Python runs with -O.
+
+    Raises:
+        ValueError: A parameter is out of its range.
+        RuntimeError: The parameters do not broadcast.
+
+    Example:
+        >>> uniform = facula.distributions.Uniform(0.0, 2.0)
+        >>> uniform.log_prob(facula.tensor(1.0))
+        tensor(-0.6931)
+        >>> uniform.sample((3,)).shape
+        facula.Size([3])
+    """
 
     has_rsample = True
     _parameters = {"low": 0, "high": 0}

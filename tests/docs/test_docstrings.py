@@ -11,13 +11,17 @@ import facula
 MODULES = ["optim." + name for name in ("_adafactor", "_muon", "adadelta", "adagrad", "adam", "adamax", "asgd", "lbfgs", "nadam", "radam", "rmsprop",
                                         "rprop", "sgd", "sparse_adam")]
 MODULES += ["nn.modules." + name for name in ("batchnorm", "conv", "dropout", "normalization", "rnn", "sparse")]
-DISTRIBUTIONS = {"normal": "Normal", "laplace": "Laplace", "cauchy": "Cauchy", "gumbel": "Gumbel", "uniform": "Uniform", "exponential": "Exponential", "poisson": "Poisson",
-                 "gamma": "Gamma", "beta": "Beta", "bernoulli": "Bernoulli", "geometric": "Geometric", "half_normal": "HalfNormal", "half_cauchy": "HalfCauchy"}
+DISTRIBUTIONS = {"normal": "Normal", "laplace": "Laplace", "cauchy": "Cauchy", "gumbel": "Gumbel", "uniform": "Uniform", "exponential": "Exponential",
+                 "poisson": "Poisson", "gamma": "Gamma", "beta": "Beta", "bernoulli": "Bernoulli", "geometric": "Geometric", "half_normal": "HalfNormal",
+                 "half_cauchy": "HalfCauchy"}
 MODULES += ["distributions." + name for name in DISTRIBUTIONS]
+MODULES += ["utils.data.dataset", "utils.data.sampler"]
 WHOLE = [getattr(facula.optim, name) for name in ("Adadelta", "Adafactor", "Adagrad", "Adam", "Adamax", "AdamW", "ASGD", "LBFGS", "Muon", "NAdam",
                                                   "RAdam", "RMSprop", "Rprop", "SGD", "SparseAdam")]
 WHOLE += [getattr(facula.nn, name) for name in ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "Conv1d", "Conv2d", "Conv3d", "Dropout", "Embedding", "GroupNorm",
                                                "LayerNorm", "LocalResponseNorm", "RMSNorm", "RNN", "LSTM", "GRU")]
+WHOLE += [getattr(facula.utils.data, name) for name in ("ConcatDataset", "Subset", "SequentialSampler", "RandomSampler", "SubsetRandomSampler",
+                                                       "WeightedRandomSampler", "BatchSampler")]
 WHOLE += [getattr(facula.distributions, name) for name in DISTRIBUTIONS.values()]
 
 

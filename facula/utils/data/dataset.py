@@ -40,7 +40,18 @@ class IterableDataset(Dataset[T_co], Iterable[T_co], abc.ABC):
 
 
 class TensorDataset(Dataset[tuple]):
-    """Samples are the rows of tensors with the same first size."""
+    """Samples are the rows of tensors with the same first size.
+
+    Args:
+        tensors: Any number of tensors (samples, ...).
+
+    Raises:
+        AssertionError: The first sizes differ.
+
+    Example:
+        >>> facula.utils.data.TensorDataset(facula.arange(3), facula.arange(3) * 2)[1]
+        (tensor(1), tensor(2))
+    """
 
     def __init__(self, *tensors):
         if any(tensors[0].size(0) != t.size(0) for t in tensors):
@@ -91,7 +102,18 @@ class StackDataset(Dataset):
 
 
 class ConcatDataset(Dataset[T_co]):
-    """Datasets one after the other."""
+    """Datasets one after the other.
+
+    Args:
+        datasets: At least one dataset with a length.
+
+    Raises:
+        AssertionError: There is no dataset, or one is a stream.
+
+    Example:
+        >>> len(facula.utils.data.ConcatDataset([range(3), range(4)]))
+        7
+    """
 
     @staticmethod
     def cumsum(sequence):
@@ -123,7 +145,11 @@ class ConcatDataset(Dataset[T_co]):
 
 
 class ChainDataset(IterableDataset):
-    """Streams one after the other."""
+    """Streams one after the other.
+
+    Args:
+        datasets: Streams: instances of IterableDataset.
+    """
 
     def __init__(self, datasets):
         self.datasets = datasets
@@ -144,7 +170,16 @@ class ChainDataset(IterableDataset):
 
 
 class Subset(Dataset[T_co]):
-    """The samples of a dataset at given indices."""
+    """The samples of a dataset at given indices.
+
+    Args:
+        dataset: Any map from indices to samples.
+        indices: A sequence: which of its samples, in which order.
+
+    Example:
+        >>> list(facula.utils.data.Subset('abcd', [3, 0]))
+        ['d', 'a']
+    """
 
     def __init__(self, dataset, indices):
         self.dataset, self.indices = dataset, indices

@@ -19,7 +19,15 @@ class Sampler(Generic[_T_co]):
 
 
 class SequentialSampler(Sampler[int]):
-    """0, 1, 2, ..."""
+    """0, 1, 2, ...
+
+    Args:
+        data_source: Anything with a length: how many indices.
+
+    Example:
+        >>> list(facula.utils.data.SequentialSampler('abc'))
+        [0, 1, 2]
+    """
 
     def __init__(self, data_source):
         self.data_source = data_source
@@ -42,7 +50,21 @@ def fresh_seed(generator=None):
 
 
 class RandomSampler(Sampler[int]):
-    """A random order: a permutation, or independent draws with `replacement`."""
+    """A random order: a permutation, or independent draws with `replacement`.
+
+    Args:
+        data_source: Anything with a length: how many indices to draw from.
+        replacement: Whether an index may come more than once.
+        num_samples: How many indices; None for the length.
+        generator: Draws the order; None for the default generator.
+
+    Raises:
+        ValueError: num_samples is no positive int.
+
+    Example:
+        >>> sorted(facula.utils.data.RandomSampler('abc'))
+        [0, 1, 2]
+    """
 
     def __init__(self, data_source, replacement=False, num_samples=None, generator=None):
         self.data_source, self.replacement = data_source, replacement
@@ -75,7 +97,16 @@ class RandomSampler(Sampler[int]):
 
 
 class SubsetRandomSampler(Sampler[int]):
-    """Given indices in random order."""
+    """Given indices in random order.
+
+    Args:
+        indices: A sequence of indices.
+        generator: Draws the order; None for the default generator.
+
+    Example:
+        >>> sorted(facula.utils.data.SubsetRandomSampler([4, 2]))
+        [2, 4]
+    """
 
     def __init__(self, indices, generator=None):
         self.indices, self.generator = indices, generator
@@ -89,7 +120,21 @@ class SubsetRandomSampler(Sampler[int]):
 
 
 class WeightedRandomSampler(Sampler[int]):
-    """Indices drawn with given weights, which need not add up to 1."""
+    """Indices drawn with given weights, which need not add up to 1.
+
+    Args:
+        weights: A weight, at least 0, for each index.
+        num_samples: How many indices.
+        replacement: Whether an index may come more than once.
+        generator: Draws the order; None for the default generator.
+
+    Raises:
+        ValueError: num_samples is no positive int, or weights are not one-dimensional.
+
+    Example:
+        >>> list(facula.utils.data.WeightedRandomSampler([0.0, 1.0], 3))
+        [1, 1, 1]
+    """
 
     def __init__(self, weights, num_samples, replacement=True, generator=None):
         _checked_count(num_samples, bool)
@@ -108,7 +153,20 @@ class WeightedRandomSampler(Sampler[int]):
 
 
 class BatchSampler(Sampler[list]):
-    """Lists of `batch_size` indices of another sampler."""
+    """Lists of `batch_size` indices of another sampler.
+
+    Args:
+        sampler: An iterable of indices.
+        batch_size: Indices of a list, at least 1.
+        drop_last: Whether to leave out a last list that is shorter.
+
+    Raises:
+        ValueError: batch_size is no positive int, or drop_last is no bool.
+
+    Example:
+        >>> list(facula.utils.data.BatchSampler(range(5), 2, False))
+        [[0, 1], [2, 3], [4]]
+    """
 
     def __init__(self, sampler, batch_size, drop_last):
         if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size <= 0:

@@ -157,7 +157,7 @@ def test_images(name):
 WITHOUT_FORM = """_cholesky _cholesky_inverse _cholesky_solve _ctc_loss _deform_columns _fft_c2c _fft_c2r _fft_r2c _fractional_max_pool1d _fractional_max_pool2d
     _fractional_max_pool3d _linalg_cholesky _linalg_eig _linalg_eigh _linalg_householder_product _linalg_inv _linalg_lu_factor _linalg_lu_solve _linalg_qr
     _linalg_solve _linalg_solve_triangular _linalg_svd_full _multi_margin_loss _multilabel_margin_loss _nanmedian _ormqr _pdist _standard_gamma _strided_put _strided_take
-    _triangular_solve _upsample_lanczos_aa2d as_strided_scatter cauchy_ cummax cummin cumprod digamma erfinv exponential_ geometric_ geqrf i0 igamma igammac lgamma log_normal_ mode
+    _triangular_solve _upsample_lanczos_aa2d as_strided_scatter binomial cauchy_ cummax cummin cumprod digamma erfinv exponential_ geometric_ geqrf i0 igamma igammac lgamma log_normal_ mode
     nextafter poisson view_as_complex view_as_real""".split()
 
 

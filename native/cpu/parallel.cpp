@@ -1,5 +1,6 @@
 // The thread pool: workers spin for a moment after a job, because the next one tends to come
-// within microseconds, and sleep after that. The caller works too. Tasks are drawn from a counter.
+// within microseconds, and sleep after that. The caller works too. Every thread has a share of the tasks, and helps with others'
+// when it is done.
 #include "cpu/parallel.h"
 
 #include <pthread.h>
@@ -14,6 +15,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <vector>
 #include <utility>
 
 #include "tensor/error.h"
@@ -69,14 +71,18 @@ class Pool {
   std::mutex busy;  // one job at a time; who finds it taken runs alone
 
   void run(int threads, int64_t count, void (*task)(void*, int64_t), void* context) {
-    const int helpers = int(count < threads ? count : threads) - 1;
+    const int active = int(count < threads ? count : threads), helpers = active - 1;
     while (started_ < threads - 1) start(started_++);
+    if (threads > int(shares_.size())) shares_ = std::vector<Share>(size_t(threads));
     task_ = task;
     context_ = context;
-    count_ = count;
     limit_ = threads - 1;
+    active_ = active;
     error_ = nullptr;
-    next_.store(0, std::memory_order_relaxed);
+    for (int t = 0; t < active; ++t) {
+      shares_[size_t(t)].next.store(count * t / active, std::memory_order_relaxed);
+      shares_[size_t(t)].end = count * (t + 1) / active;
+    }
     open_.store(true);
     epoch_.fetch_add(1);
     if (sleepers_.load() > 0) {
@@ -84,7 +90,7 @@ class Pool {
       else for (int i = 0; i < helpers; ++i) epoch_.notify_one();
     }
     inside = true;
-    work(true);
+    work(0);
     inside = false;
     open_.store(false);
     for (int i = 0; users_.load() != 0; ++i) {
@@ -113,7 +119,7 @@ class Pool {
       // Count ourselves in first, then look whether the job is still open: the caller closes it
       // first and then looks at the count, so one of us sees the other.
       users_.fetch_add(1);
-      if (open_.load() && index < limit_) work(false);
+      if (open_.load() && index < limit_) work(index + 1);
       users_.fetch_sub(1);
     }
   }
@@ -131,27 +137,35 @@ class Pool {
     sleepers_.fetch_sub(1);
   }
 
-  void work(bool caller) {
+  // Its own share first, which over the same arrays is the same each time and may still be in its cache; then what others have left.
+  void work(int thread) {
+    const bool caller = thread == 0;
     const auto interrupt = caller ? Clock::now() + kBeforeInterrupt : Clock::time_point();
     try {
-      for (int64_t i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) {
-        task_(context_, i);
-        if (caller && Clock::now() > interrupt) check_interrupt();
+      for (int k = 0; k < active_; ++k) {
+        Share& share = shares_[size_t((thread + k) % active_)];
+        for (int64_t i; (i = share.next.fetch_add(1, std::memory_order_relaxed)) < share.end;) {
+          task_(context_, i);
+          if (caller && Clock::now() > interrupt) check_interrupt();
+        }
       }
     } catch (...) {
-      next_.store(count_);
+      for (int t = 0; t < active_; ++t) shares_[size_t(t)].next.store(shares_[size_t(t)].end);
       std::lock_guard lock(error_lock_);
       if (!error_) error_ = std::current_exception();
     }
   }
 
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+  std::vector<Share> shares_;
   void (*task_)(void*, int64_t) = nullptr;
   void* context_ = nullptr;
-  int64_t count_ = 0;
-  int limit_ = 0, started_ = 0;
+  int limit_ = 0, active_ = 0, started_ = 0;
   std::exception_ptr error_;
   std::mutex error_lock_;
-  alignas(64) std::atomic<int64_t> next_{0};
   alignas(64) std::atomic<uint32_t> epoch_{0};
   std::atomic<int> sleepers_{0};
   alignas(64) std::atomic<int> users_{0};

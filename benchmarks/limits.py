@@ -28,7 +28,6 @@ REASONS = {
     "bandwidth/batch_norm": "the input is read twice: statistics must be known before the first output",
     "bandwidth/transpose": "reads one cache line of each page in turn: the translation buffer misses",
     "bandwidth/cumsum": "every sum waits for the one before it, in double precision",
-    "bandwidth/masked select": "places of the chosen elements must be counted before they are copied one by one",
     "products/matmul 128": "4 MFLOP: packing and handing out tasks take a good part of it",
     "products/matmul 512x512x512 bfloat16": "no bfloat16 instructions here: numbers are widened, multiplied in float32 and rounded",
     "convolutions/3x3 stride 2": "no Winograd form with stride; patches are gathered from columns split by their remainder",

@@ -19,6 +19,7 @@ from worker import rounds
 
 # Why a figure stays below 0.7 of its limit.
 REASONS = {
+    "bandwidth/masked select": "chosen elements are moved one at a time, each to where the last one ended",
     "bandwidth/exp": "arithmetic: 20 operations an element",
     "bandwidth/tanh": "arithmetic: an exponential, a division and a polynomial an element",
     "bandwidth/gelu": "arithmetic: the error function takes two polynomials, 22 multiply-adds an element",

@@ -376,10 +376,11 @@ def _weights_size(proto):
 
 def _write(proto, f, external_data=None):
     """Writes a model to a path or an open file; tensors go to a file beside it where one file cannot hold all."""
-    large = _weights_size(proto) > LARGEST_FILE
+    size = _weights_size(proto)
+    large = size > LARGEST_FILE
     if not isinstance(f, (str, os.PathLike)):
         if large:
-            raise OnnxExporterError(f"onnx.export: the weights are {_weights_size(proto) / 1e9:.1f} GB and one ONNX file holds 2 GB: give a path, "
+            raise OnnxExporterError(f"onnx.export: the weights are {size / 1e9:.1f} GB and one ONNX file holds 2 GB: give a path, "
                                     "so that they can be written to a file beside the model")
         f.write(proto.SerializeToString())
         return

@@ -112,7 +112,7 @@ void run_task(const Problem<S>& x, int64_t i0, int64_t i1, int64_t j0, int64_t j
     run_block<S>(x, i0, i1, j0, j1, p0, p1, packed, packed_from,
                  {{tile - i0 * cols - j0, cols, 1}, x.alpha, T(0), nullptr, nullptr, false});
     finish_tile<S, T>(tile, cols, {x.c.data + i0 * x.c.row + j0 * x.c.col, x.c.row, x.c.col}, rows, cols, T(1), x.beta, x.relu,
-                      x.row_bias ? x.row_bias + i0 : nullptr, x.col_bias ? x.col_bias + j0 : nullptr);
+                      bias_from(x.row_bias, i0), bias_from(x.col_bias, j0));
   }
 }
 
@@ -261,7 +261,7 @@ void run_vector(const Problem<S>& x) {  // n == 1
     v = copy;
   }
   const auto finish = [&](int64_t i, const T* sums, int64_t n) {
-    finish_line<S, T>(x.c.data + i * x.c.row, x.c.row, sums, 1, n, x.alpha, x.beta, x.relu, x.row_bias ? x.row_bias + i : nullptr, x.col_bias);
+    finish_line<S, T>(x.c.data + i * x.c.row, x.c.row, sums, 1, n, x.alpha, x.beta, x.relu, bias_from(x.row_bias, i), x.col_bias);
   };
   const auto dots = [&]<int M>(int64_t i) {
     Vec<T> acc[M] = {};

@@ -80,7 +80,7 @@ void by_row(const T* a, const T* b, T* __restrict out, int64_t n) {
 constexpr int64_t kLanes = 64;
 template <class Op, class T>
 void by_columns(const T* a, const T* b, T* __restrict out, int64_t step, int64_t n, int64_t lanes) {
-  T top[kLanes], p[kLanes];
+  T top[kLanes] = {}, p[kLanes];
   double sum[kLanes] = {};
   if (Op::kTop) {
     std::fill_n(top, lanes, -m::inf<T>);

@@ -185,6 +185,10 @@ struct Target {
   }
 };
 
+// Where a bias, if there is one, goes on.
+template <class S>
+inline const S* bias_from(const S* bias, int64_t i) { return bias ? bias + i : nullptr; }
+
 // A line of results from a line of sums: scaled, added to what is there, `along` (one for each) and `across` (one for all)
 // added, cut at zero. One pass for each that is asked for: a loop with every test inside would be copied for every answer.
 template <class S, class T>
@@ -207,11 +211,10 @@ __attribute__((noinline)) void finish_line(S* to, int64_t to_step, const T* sums
 // The same for rows x cols sums, whose rows are `ld` apart, along the lines of C that are contiguous if any long ones are.
 template <class S, class T>
 void finish_tile(const T* sums, int64_t ld, Strided<S> c, int64_t rows, int64_t cols, T alpha, T beta, bool relu, const S* row_bias, const S* col_bias) {
-  const auto at = [](const S* bias, int64_t i) { return bias ? bias + i : nullptr; };
   if (c.row == 1 && c.col != 1 && rows > kRows)
-    for (int64_t j = 0; j < cols; ++j) finish_line(c.data + j * c.col, 1, sums + j, ld, rows, alpha, beta, relu, row_bias, at(col_bias, j));
+    for (int64_t j = 0; j < cols; ++j) finish_line(c.data + j * c.col, 1, sums + j, ld, rows, alpha, beta, relu, row_bias, bias_from(col_bias, j));
   else
-    for (int64_t i = 0; i < rows; ++i) finish_line(c.data + i * c.row, c.col, sums + i * ld, 1, cols, alpha, beta, relu, col_bias, at(row_bias, i));
+    for (int64_t i = 0; i < rows; ++i) finish_line(c.data + i * c.row, c.col, sums + i * ld, 1, cols, alpha, beta, relu, col_bias, bias_from(row_bias, i));
 }
 
 // Writes a finished tile to its place. Not inlined: every register tile would carry a copy.
@@ -221,8 +224,8 @@ __attribute__((noinline)) void put(const T* tile, const Target<T>& to, int64_t i
   const int64_t step = to.c.col;
   T* c = to.c.data + i * to.c.row + j * step;
   if (cols != V * W)
-    return finish_tile<T, T>(tile, V * W, {c, to.c.row, step}, rows, cols, to.alpha, to.beta, to.relu, to.row_bias ? to.row_bias + i : nullptr,
-                             to.col_bias ? to.col_bias + j : nullptr);
+    return finish_tile<T, T>(tile, V * W, {c, to.c.row, step}, rows, cols, to.alpha, to.beta, to.relu, bias_from(to.row_bias, i),
+                             bias_from(to.col_bias, j));
   const bool add = to.beta != T(0);
   for (int64_t r = 0; r < rows; ++r, c += to.c.row, tile += V * W) {
 #pragma GCC unroll 2

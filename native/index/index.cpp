@@ -147,9 +147,6 @@ void add_places(const Places& p, const Tensor& x, const std::byte* values, bool 
 
 namespace {
 
-// A 0-dim tensor counts as one of a single element.
-Tensor at_least_1d(const Tensor& x) { return x.dim() ? x : as_view(x, {1}, {1}, x->offset); }
-
 Places along(const Tensor& x, int64_t dim, std::vector<int64_t> index) {
   Places p;
   p.outer = offsets_of(part(x.sizes(), 0, dim), part(x.strides(), 0, dim));

@@ -78,6 +78,8 @@ T mean_of(T sum, int64_t n) {
   else return sum / T(n);
 }
 
+// A 0-dim tensor counts as one of a single element.
+inline Tensor at_least_1d(const Tensor& x) { return x.dim() ? x : as_view(x, {1}, {1}, x->offset); }
 // The tensor that an operation writes: the input itself in the form with an underscore, else a copy.
 inline Tensor target(Call& c) { return c.op.ends_with('_') ? c.tensor(0) : clone(c.tensor(0)); }
 // index as contiguous int64, checked against [-size, size) and made non-negative if wrap.

@@ -7,8 +7,6 @@
 namespace facula {
 namespace {
 
-Tensor at_least_1d(const Tensor& x) { return x.dim() ? x : as_view(x, {1}, {1}, x->offset); }
-
 // The index seen as columns along `dim`: outer x n x inner, and where each column starts in a tensor.
 struct Lanes {
   int64_t outer = 1, n = 1, inner = 1;

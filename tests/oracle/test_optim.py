@@ -30,18 +30,22 @@ def _losses(t, steps=8, **options):
     return seen
 
 
-def test_line_search_agrees_bit_for_bit_once_the_square_root_is_rounded_right(monkeypatch):
+@pytest.fixture
+def correctly_rounded(monkeypatch):
+    """PyTorch with a square root that is rounded right."""
     root = torch.Tensor.sqrt
     monkeypatch.setattr(torch.Tensor, "sqrt", lambda x: root(x.double()).to(x.dtype))
-    assert _losses(torch, line_search_fn="strong_wolfe") == _losses(facula, line_search_fn="strong_wolfe")
+    return torch
+
+
+def test_line_search_agrees_bit_for_bit_once_the_square_root_is_rounded_right(correctly_rounded):
+    assert _losses(correctly_rounded, line_search_fn="strong_wolfe") == _losses(facula, line_search_fn="strong_wolfe")
 
 
 @pytest.mark.parametrize("options", [{"max_eval": 3}, {"max_iter": 3, "history_size": 2}, {"lr": 0.5}])
-def test_line_search_keeps_the_bounds_asked_for(options, monkeypatch):
-    root = torch.Tensor.sqrt
-    monkeypatch.setattr(torch.Tensor, "sqrt", lambda x: root(x.double()).to(x.dtype))
+def test_line_search_keeps_the_bounds_asked_for(options, correctly_rounded):
     for search in (None, "strong_wolfe"):
-        assert _losses(torch, line_search_fn=search, **options) == _losses(facula, line_search_fn=search, **options)
+        assert _losses(correctly_rounded, line_search_fn=search, **options) == _losses(facula, line_search_fn=search, **options)
 
 
 def test_square_roots_are_correctly_rounded():
